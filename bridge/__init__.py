@@ -1,0 +1,1 @@
+"""The program: a bridge that answers gift-wrapped requests."""

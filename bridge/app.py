@@ -1,0 +1,174 @@
+"""The composition root: builds every long-lived thing, and owns their lifetimes.
+
+Starting goes from the inside out, so that nothing is taken in before it can be answered; stopping goes the other way:
+stop reading, finish what was accepted, flush, close.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version as distribution_version
+
+from bridge.announcements import announcements
+from bridge.home import Home
+from bridge.identity import Identity, load_identity
+from bridge.relay.endpoint import RelayEndpoint
+from bridge.relay.from_settings import relay_limits, relay_profile
+from bridge.settings.tree import Settings
+from bridge.upstream import Upstream
+from bridge.wiring import Core, Surroundings, build_core, build_provider, wrap_window
+from client.clock import Clock
+from client.entropy import Entropy
+from nips.event import VerifiedEvent
+from nips.keys import PublicKey
+from protocol.catalogue import load_catalogue
+from storage.errors import StorageError
+from storage.sqlite import SqliteStorage
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """A running bridge, as its operator sees it."""
+
+    public_key: PublicKey
+    url: str
+    """Our own endpoint."""
+    relays: Sequence[str]
+    """Everywhere that clients reach it, our own endpoint first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    settings: Settings
+    storage: SqliteStorage
+    identity: Identity
+    endpoint: RelayEndpoint
+    upstream: Upstream
+    core: Core
+    clock: Clock
+    entropy: Entropy
+
+    @property
+    def relays(self) -> list[str]:
+        return [self.endpoint.url, *self.upstream.links]
+
+
+class _OwnRelay:
+    """Our endpoint as the outbox knows it: the endpoint needs the inbox, which needs the outbox first."""
+
+    def __init__(self) -> None:
+        self.endpoint: RelayEndpoint | None = None
+
+    def deliver(self, event: VerifiedEvent) -> int:
+        """Deliver to whoever listens; before the endpoint is open that is nobody."""
+        return self.endpoint.deliver(event) if self.endpoint else 0
+
+    def is_listening(self, pubkey: str, kind: int) -> bool:
+        """Tell whether somebody listens for a key's wraps."""
+        return self.endpoint is not None and self.endpoint.is_listening(pubkey, kind)
+
+
+@asynccontextmanager
+async def running_bridge(
+    home: Home, settings: Settings, *, clock: Clock, entropy: Entropy, environment: Mapping[str, str]
+) -> AsyncIterator[Bridge]:
+    """Run a bridge from entering to leaving; raise `StartupError` or `StorageError` if it cannot start."""
+    storage = await home.open_storage(settings, environment)
+    try:
+        parts = await _build(home, settings, storage, clock, entropy)
+        async with _serving(parts):
+            yield Bridge(parts.identity.secret.public_key, parts.endpoint.url, parts.relays)
+    finally:
+        await storage.close()
+
+
+async def _build(home: Home, settings: Settings, storage: SqliteStorage, clock: Clock, entropy: Entropy) -> _Parts:
+    identity = await load_identity(storage.secrets)
+    window = wrap_window(settings)
+    upstream = Upstream(settings.upstream, identity.secret, window=window, clock=clock, entropy=entropy)
+    here = _OwnRelay()
+    around = Surroundings(
+        identity=identity,
+        storage=storage,
+        clock=clock,
+        entropy=entropy,
+        catalogue=load_catalogue(),
+        here=here,
+        publishers=upstream.links,
+        relays=lambda: parts.relays,
+        provider=build_provider(settings.turn, home),
+    )
+    core = build_core(settings, around)
+    endpoint = RelayEndpoint(
+        bridge=identity.secret.public_key,
+        inbox=core.inbox,
+        storage=storage,
+        clock=clock,
+        entropy=entropy,
+        host=settings.relay.host,
+        port=settings.relay.port,
+        public_url=settings.bridge.public_url,
+        read_without_auth=settings.compat.read_without_auth,
+        profile=relay_profile(settings.bridge, version=distribution_version("nostr-switchboard")),
+        limits=relay_limits(settings),
+    )
+    here.endpoint = endpoint
+    endpoint.on_listening = core.outbox.listener_came
+    parts = _Parts(settings, storage, identity, endpoint, upstream, core, clock, entropy)
+    return parts
+
+
+@asynccontextmanager
+async def _serving(parts: _Parts) -> AsyncIterator[None]:
+    core = parts.core
+    recovered = await core.inbox.recover()
+    await core.outbox.recover()
+    if recovered:
+        log.info("answering what an earlier run accepted", extra={"facts": {"requests": recovered}})
+    async with asyncio.TaskGroup() as tasks:
+        background = [tasks.create_task(work) for work in (core.inbox.run(), core.outbox.run(), _upkeep(parts))]
+        async with parts.endpoint:
+            parts.upstream.listen(core.inbox)
+            about_us = announcements(
+                parts.identity.secret, parts.settings.bridge, parts.relays, clock=parts.clock, entropy=parts.entropy
+            )
+            for event in about_us:
+                await parts.endpoint.publish_own(event)
+            tasks.create_task(parts.upstream.run(about_us))
+            log.info("ready", extra={"facts": {"url": parts.endpoint.url, "port": parts.endpoint.port}})
+            try:
+                yield
+            finally:
+                await _finish(parts)
+        for task in background:
+            task.cancel()
+
+
+async def _finish(parts: _Parts) -> None:
+    """Stop reading and answer what was accepted, as far as the grace goes; the rest is answered at the next start."""
+    log.info("stopping")
+    try:
+        async with asyncio.timeout(parts.settings.stop.grace_seconds):
+            await parts.endpoint.stop_reading()
+            await parts.core.inbox.drain()
+            await parts.core.outbox.flush()
+    except TimeoutError:
+        log.warning("grace is over, the rest is answered at the next start")
+    await parts.upstream.close()
+
+
+async def _upkeep(parts: _Parts) -> None:
+    while True:
+        try:
+            removed = await parts.storage.purge(now=parts.clock.now(), buckets=dict(parts.core.buckets))
+        except StorageError as error:
+            log.warning("expired data not removed", extra={"facts": {"error": type(error).__name__}})
+        else:
+            log.debug("expired data removed", extra={"facts": removed})
+        await asyncio.sleep(parts.settings.storage.purge_interval_seconds)

@@ -1,0 +1,86 @@
+"""Requests that are being answered right now, so that none is worked on twice at once.
+
+Wraps of one rumor that arrive while it is being answered join it. Different rumors with one (scope, id) wait for each
+other: the second then finds the first one's answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from nips.nip59 import Rumor
+
+
+@dataclass(slots=True)
+class Arrival:
+    """A request rumor on its way to an answer, with all wraps that brought it so far."""
+
+    rumor: Rumor
+    wrap_kind: int
+    received_at: int
+    wrap_ids: list[str]
+    links: list[str]
+    is_sealed: bool = False
+    """The answer is being recorded: who comes now is too late to join."""
+    is_recorded: bool = False
+    """An answer is durable, whatever goes wrong from here on."""
+    is_answered: bool = False
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def seal(self) -> None:
+        """Let nobody join any more."""
+        self.is_sealed = True
+
+
+class Arrivals:
+    """The arrivals in progress. There are at most as many as the inbox has workers."""
+
+    def __init__(self) -> None:
+        self._by_rumor: dict[str, Arrival] = {}
+        self._locks: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_rumor)
+
+    @asynccontextmanager
+    async def enter(
+        self, rumor: Rumor, *, wrap_kind: int, received_at: int, wrap_id: str, link: str
+    ) -> AsyncIterator[Arrival | None]:
+        """Yield the arrival to be answered, or None when the wrap joined one that was answered meanwhile.
+
+        Whoever answers sets `is_answered`; when that fails, each wrap that joined is on its own again.
+        """
+        while (under_way := self._by_rumor.get(rumor.id)) is not None:
+            joins = not under_way.is_sealed
+            if joins:
+                under_way.wrap_ids.append(wrap_id)
+                if link not in under_way.links:
+                    under_way.links.append(link)
+            await under_way.done.wait()
+            if joins and under_way.is_answered:
+                yield None
+                return
+        arrival = Arrival(rumor, wrap_kind, received_at, [wrap_id], [link])
+        self._by_rumor[rumor.id] = arrival
+        try:
+            yield arrival
+        finally:
+            del self._by_rumor[rumor.id]
+            arrival.done.set()
+
+    @asynccontextmanager
+    async def alone(self, scope: str, request_id: str) -> AsyncIterator[None]:
+        """Hold the only right to answer (scope, id)."""
+        key = (scope, request_id)
+        lock, waiting = self._locks.get(key, (asyncio.Lock(), 0))
+        self._locks[key] = (lock, waiting + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, waiting = self._locks.pop(key)
+            if waiting > 1:
+                self._locks[key] = (lock, waiting - 1)

@@ -1,0 +1,167 @@
+"""`switchboard demo`: a client's whole exchange, over real sockets, with the times of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aioice.stun
+import aioice.turn
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from bridge.app import Bridge, running_bridge
+from bridge.cli.init import make_home
+from bridge.home import Home, write_secret
+from bridge.settings.service import TurnProvider
+from bridge.settings.tree import Settings
+from bridge.turn.coturn_server import HOST, CoturnFailed, CoturnServer, coturn_server, is_installed
+from client.bridge import BridgeClient
+from client.clock import SystemClock
+from client.connection import RelayConnection
+from client.entropy import SystemEntropy, draw_key
+from client.errors import CallFailed
+from client.results import TurnCredentials
+from nips.keys import SecretKey
+from nips.nip19 import encode_npub
+
+PATIENCE_SECONDS = 30
+
+
+def command() -> None:
+    """Show a client's whole exchange with a bridge of its own, step by step, ending in a real TURN allocation.
+
+    Everything happens on this machine, in a temporary folder that is removed afterwards. Without coturn
+    (`turnserver`) the last step is left out, and the demo says so.
+
+    Exit status: 0 when every step worked, 1 when one failed.
+    """
+    # The steps are the output; the log would only break into it.
+    logging.getLogger().addHandler(logging.NullHandler())
+    steps = _Steps(Console())
+    try:
+        asyncio.run(_demo(steps))
+    except (CallFailed, CoturnFailed, TimeoutError, aioice.stun.TransactionError) as error:
+        steps.fail(f"{type(error).__name__}: {error}")
+        raise typer.Exit(1) from None
+
+
+class _Steps:
+    """Prints each step with the time that it took."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._clock = SystemClock()
+        self._since = self._clock.monotonic()
+
+    def start(self) -> None:
+        """Count time from now."""
+        self._since = self._clock.monotonic()
+
+    def done(self, what: str, *details: str) -> None:
+        """Print a step that worked."""
+        elapsed_ms = 1000 * (self._clock.monotonic() - self._since)
+        self._console.print(
+            f"[green]✓[/green] [bold]{escape(what)}[/bold] [dim]{elapsed_ms:.1f} ms[/dim]", highlight=False
+        )
+        for detail in details:
+            self._console.print(f"    {escape(detail)}", style="dim", highlight=False, soft_wrap=True)
+        self.start()
+
+    def say(self, text: str) -> None:
+        """Print words between steps."""
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+    def fail(self, what: str) -> None:
+        """Print a step that did not work."""
+        self._console.print(f"[red]✗[/red] {escape(what)}", highlight=False)
+
+
+async def _demo(steps: _Steps) -> None:
+    with tempfile.TemporaryDirectory(prefix="switchboard-demo-") as name:
+        folder = Path(name)
+        turn = coturn_server(folder) if is_installed() else nullcontext()
+        async with asyncio.timeout(PATIENCE_SECONDS), turn as server:
+            if server is not None:
+                steps.done("coturn runs", f"turn:{HOST}:{server.port}, with a secret that only the bridge knows")
+            async with _bridge(folder, server) as bridge:
+                steps.done("a bridge runs", f"{bridge.url}, key {encode_npub(bridge.public_key)}")
+                await _exchange(bridge, server, steps)
+    if server is None:
+        steps.say(
+            "[yellow]No allocation shown: there is no `turnserver` here (Debian: apt-get install coturn).[/yellow]"
+        )
+    steps.say("Next: [bold]switchboard init[/bold], then [bold]switchboard run[/bold].")
+
+
+@asynccontextmanager
+async def _bridge(folder: Path, server: CoturnServer | None) -> AsyncIterator[Bridge]:
+    home = Home(folder / "home")
+    settings = Settings()
+    settings = replace(settings, relay=replace(settings.relay, port=0))
+    secret = server.secret if server else SystemEntropy().draw(32).hex()
+    urls = server.urls if server else (f"turn:{HOST}:3478?transport=udp",)
+    turn = replace(settings.turn, provider=TurnProvider.COTURN, urls=urls)
+    settings = replace(settings, turn=turn)
+    await make_home(home, settings, secret=None)
+    write_secret(home.path / settings.turn.coturn.secret_files[0], secret)
+    async with running_bridge(
+        home, home.load_settings(), clock=SystemClock(), entropy=SystemEntropy(), environment={}
+    ) as bridge:
+        yield bridge
+
+
+async def _exchange(bridge: Bridge, server: CoturnServer | None, steps: _Steps) -> None:
+    clock, entropy = SystemClock(), SystemEntropy()
+    key = draw_key(entropy)
+    link = RelayConnection(bridge.url, keys=[key], clock=clock, entropy=entropy)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(link.run())
+        client = BridgeClient(key, bridge.public_key, [link], clock=clock, entropy=entropy)
+        await link.wait_ready()
+        steps.done("a client connects", "NIP-42: it proved its key; it reads its own gift wraps and no others")
+        await _ask(client, key, steps)
+        credentials = await client.turn_credentials()
+        steps.done("turn.get_credentials", *_describe(credentials))
+        if server is not None:
+            await _allocate(credentials, server, steps)
+        await link.close()
+
+
+async def _ask(client: BridgeClient, key: SecretKey, steps: _Steps) -> None:
+    info = await client.info()
+    steps.done("bridge.info", f"version {info.version}, offers {', '.join(info.methods)}, admission {info.admission}")
+    account = await client.account()
+    left = ", ".join(f"{name} {limit.remaining}" for name, limit in account.limits.items())
+    steps.done(
+        "account.get", f"account of {encode_npub(key.public_key)}", f"ACI {account.aci}", f"permits left: {left}"
+    )
+
+
+def _describe(credentials: TurnCredentials) -> list[str]:
+    # The user name is shown, because this bridge is gone in a moment; a real one never shows either.
+    return [
+        f"user {credentials.username} (expiry, and a pseudonym of the day)",
+        f"for {credentials.ttl_seconds // 3600} h, at {', '.join(credentials.urls)}",
+        "the relay saw two gift wraps of kind 21059 with one-time keys, and nothing else",
+    ]
+
+
+async def _allocate(credentials: TurnCredentials, server: CoturnServer, steps: _Steps) -> None:
+    transport: Any
+    transport, _ = await aioice.turn.create_turn_endpoint(
+        asyncio.DatagramProtocol,
+        server_addr=(HOST, server.port),
+        username=credentials.username,
+        password=credentials.password,
+    )
+    host, port = transport.get_extra_info("sockname")
+    steps.done("coturn grants an allocation", f"relayed address {host}:{port}")
+    transport.close()

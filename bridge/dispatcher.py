@@ -1,0 +1,244 @@
+"""The way of a request from its rumor to its answer: steps 7 to 15 of protocol.md §1. First refusal wins."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.arrivals import Arrival, Arrivals
+from bridge.callers import AccountCaller, Caller, Door
+from bridge.envelope import Content, Freshness, Request, check_freshness, read_content, read_request
+from bridge.errors import (
+    Conflict,
+    Internal,
+    InvalidRequest,
+    MalformedRequest,
+    ProviderFailed,
+    RateLimited,
+    Refusal,
+    Unavailable,
+    UnknownMethod,
+    code_of,
+)
+from bridge.events import Events
+from bridge.logs import where
+from bridge.permits import AccountPermits, StrangerLimits
+from bridge.recorder import Recorder, Stored
+from bridge.responses import error_body, result_body
+from bridge.services.service import Fact, Service
+from client.clock import Clock
+from nips.keys import PublicKey
+from protocol.catalogue import Catalogue, Method
+from protocol.validation import Invalid, validate_params
+from storage.errors import DamagedValue, StorageBusy, StorageFailed
+from storage.interface import AlreadyKnown, KnownRequest, NoPermit, Permit, RequestKey, Storage
+
+log = logging.getLogger(__name__)
+
+
+MALFORMED_LIMITER = "invalid"
+
+REFUSAL_EVENTS: Mapping[tuple[str, type[Refusal]], str] = {
+    ("turn.get_credentials", RateLimited): "call_relay.rate_limited",
+    ("turn.get_credentials", ProviderFailed): "call_relay.provider_error",
+}
+"""Refusals that operators want to count, by method (protocol.md §5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchRules:
+    """Figures of the way of a request."""
+
+    freshness: Freshness
+    max_content_bytes: int
+    deadline_seconds: float
+    """A service that takes longer has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What acting on a request came to."""
+
+    body: Mapping[str, Any]
+    facts: Sequence[Fact] = ()
+
+
+class Dispatcher:
+    """Answers requests."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        services: Mapping[str, Service],
+        storage: Storage,
+        door: Door,
+        permits: AccountPermits,
+        strangers: StrangerLimits,
+        recorder: Recorder,
+        events: Events,
+        clock: Clock,
+        rules: DispatchRules,
+    ) -> None:
+        self._catalogue = catalogue
+        self._services = services
+        self._storage = storage
+        self._door = door
+        self._permits = permits
+        self._strangers = strangers
+        self._recorder = recorder
+        self._events = events
+        self._clock = clock
+        self._rules = rules
+        self._arrivals = Arrivals()
+
+    @property
+    def arrivals(self) -> Arrivals:
+        """What is being answered right now."""
+        return self._arrivals
+
+    async def answer(self, arrival: Arrival) -> None:
+        """Answer one request rumor, or drop it in silence; an error that `is_passing` leaves it in the inbox.
+
+        A fault of ours is answered like everything else, so that no request can stay in the inbox for ever.
+        """
+        content = read_content(arrival.rumor, max_bytes=self._rules.max_content_bytes)
+        try:
+            await self._answer(arrival, content)
+        except Exception as error:
+            # The one place that catches broadly. The error's own text may quote a request, so it stays out of the log.
+            if is_passing(error):
+                raise
+            log.error("request failed", extra={"facts": {"wrap": arrival.wrap_ids[0][:8], **where(error)}})
+            if not arrival.is_recorded:
+                await self._refuse(arrival, content, Internal(type(error).__name__), None)
+
+    async def _answer(self, arrival: Arrival, content: Content) -> None:
+        try:
+            check_freshness(arrival.rumor, content, self._rules.freshness, self._clock.now())
+        except Refusal as refusal:
+            await self._refuse(arrival, content, refusal, None)
+            return
+        try:
+            request = read_request(content)
+        except MalformedRequest as refusal:
+            await self._refuse_malformed(arrival, content, refusal)
+        else:
+            await self._answer_request(arrival, content, request)
+
+    async def _answer_request(self, arrival: Arrival, content: Content, request: Request) -> None:
+        known = await self._door.known(arrival.rumor.pubkey)
+        scope = known.account.pubkey if known else arrival.rumor.pubkey
+        key = RequestKey(scope, request.id, arrival.rumor.id, request.digest)
+        async with self._arrivals.alone(scope, request.id):
+            found = await self._storage.requests.find(scope=scope, request_id=request.id, rumor_id=arrival.rumor.id)
+            if found is None:
+                found = await self._answer_new(arrival, content, request, key, known)
+            if found is None:
+                return
+            if found.rumor_id != arrival.rumor.id and found.digest != request.digest:
+                await self._refuse(arrival, content, Conflict("id used before"), None)
+            else:
+                await self._recorder.repeat(arrival, request_id=request.id, reply=request.reply, known=found)
+
+    async def _answer_new(
+        self, arrival: Arrival, content: Content, request: Request, key: RequestKey, known: AccountCaller | None
+    ) -> KnownRequest | None:
+        """Answer a request that nobody answered yet; return the answer if another process was faster."""
+        method = self._catalogue.method(request.method) if request.method in self._services else None
+        try:
+            if method is None:
+                raise UnknownMethod("no such method")
+            caller = await self._door.admit(arrival.rumor.pubkey, known, method)
+            async with self._permit(method, caller) as permit:
+                done = await self._act(method, request, caller)
+                recorded = await self._recorder.record(
+                    arrival,
+                    request_id=request.id,
+                    reply=request.reply,
+                    body=done.body,
+                    stored=Stored(key, caller),
+                    permit=permit,
+                )
+            if isinstance(recorded, NoPermit):
+                raise RateLimited(method.limiter, recorded.wait_ms)
+        except Refusal as refusal:
+            await self._refuse(arrival, content, refusal, method)
+            self._note_refusal(refusal, method, key.scope)
+            return None
+        if isinstance(recorded, AlreadyKnown):
+            return recorded.known
+        for fact in done.facts:
+            self._events.emit(fact.name, account=key.scope, **fact.payload)
+        return None
+
+    @asynccontextmanager
+    async def _permit(self, method: Method, caller: Caller) -> AsyncIterator[Permit | None]:
+        if isinstance(caller, AccountCaller):
+            async with self._permits.promise(method.limiter, caller.account.number) as permit:
+                yield permit
+        else:
+            with self._strangers.call(caller.pubkey, self._clock.now_ms()):
+                yield None
+
+    async def _act(self, method: Method, request: Request, caller: Caller) -> _Done:
+        """Check params and run the service; what may be tried again is raised, what is final is the answer."""
+        try:
+            try:
+                validate_params(method.name, request.params)
+            except Invalid as invalid:
+                raise InvalidRequest(invalid.field) from None
+            async with asyncio.timeout(self._rules.deadline_seconds):
+                outcome = await self._services[method.name](request.params, caller)
+        except Refusal as refusal:
+            if self._catalogue.refusal(code_of(refusal, method)).retry:
+                raise
+            return _Done(error_body(refusal, self._catalogue, method))
+        except TimeoutError:
+            raise Unavailable("deadline passed") from None
+        return _Done(result_body(outcome.result), outcome.facts)
+
+    async def _refuse(self, arrival: Arrival, content: Content, refusal: Refusal, method: Method | None) -> None:
+        """Answer with an error that is not kept."""
+        body = error_body(refusal, self._catalogue, method)
+        await self._recorder.record(arrival, request_id=content.request_id, reply=content.reply, body=body)
+
+    async def _refuse_malformed(self, arrival: Arrival, content: Content, refusal: MalformedRequest) -> None:
+        """Answer as long as the sender has permits for it, then be silent."""
+        key = arrival.rumor.pubkey
+        known = await self._door.known(key)
+        body = error_body(refusal, self._catalogue, None)
+        try:
+            async with self._malformed_permit(known, key) as permit:
+                recorded = await self._recorder.record(
+                    arrival, request_id=content.request_id, reply=content.reply, body=body, permit=permit
+                )
+            is_silenced = isinstance(recorded, NoPermit)
+        except RateLimited:
+            is_silenced = True
+        if is_silenced:
+            arrival.seal()
+            await self._storage.inbox.drop(arrival.wrap_ids)
+
+    @asynccontextmanager
+    async def _malformed_permit(self, known: AccountCaller | None, key: PublicKey) -> AsyncIterator[Permit | None]:
+        if known:
+            async with self._permits.promise(MALFORMED_LIMITER, known.account.number) as permit:
+                yield permit
+        else:
+            with self._strangers.malformed(key, self._clock.now_ms()):
+                yield None
+
+    def _note_refusal(self, refusal: Refusal, method: Method | None, account: str) -> None:
+        event = REFUSAL_EVENTS.get((method.name, type(refusal))) if method else None
+        if event is not None:
+            self._events.emit(event, account=account, **refusal.payload)
+
+
+def is_passing(error: Exception) -> bool:
+    """Tell whether the storage as a whole is in trouble, so that the same thing may well work later."""
+    return isinstance(error, StorageBusy | StorageFailed) and not isinstance(error, DamagedValue)

@@ -1,0 +1,145 @@
+"""Everything that the bridge itself can say no with.
+
+    BridgeError
+    ├── StartupError            the program does not start; the text names the fix
+    ├── Dropped                 a wrap that gets no answer at all; the reason is for the log
+    └── Refusal                 an answer to a request, as an error
+        ├── InvalidRequest      something about the request is wrong; `field` points at it
+        │   └── MalformedRequest    the envelope, before any method is known
+        ├── Expired             the request is too old, or past its own deadline
+        ├── Conflict            the id was used for another request
+        ├── UnknownMethod
+        ├── Unauthorized
+        ├── Forbidden
+        ├── RateLimited         no permit left; `wait_ms` until there is one
+        ├── ProviderFailed      a TURN provider did not deliver; `http_status` where there was one
+        ├── Unavailable         not now
+        └── Internal            a fault of ours
+
+Which code of the catalogue stands for which class is data: `CODES` below, and each method's own codes. Facts carried by
+an instance go to the log; only `field` and the wait reach the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from protocol.catalogue import Method
+
+
+class BridgeError(Exception):
+    """Root of the bridge's own errors."""
+
+
+class StartupError(BridgeError):
+    """The program cannot start; the text tells the operator what to change."""
+
+
+class Dropped(BridgeError):
+    """A wrap that is let go without a sign (protocol.md §1 step 6)."""
+
+
+class Refusal(BridgeError):
+    """A request is answered with an error."""
+
+    own_code: ClassVar[str | None] = None
+    """Name of the entry of a method's codes that takes the place of the bridge-wide code."""
+
+    @property
+    def payload(self) -> dict[str, object]:
+        """Facts for the event that operators count."""
+        return {}
+
+
+class InvalidRequest(Refusal):
+    """Something about a request is wrong."""
+
+    own_code: ClassVar[str | None] = "invalid"
+
+    def __init__(self, field: str | None) -> None:
+        super().__init__(field)
+        self.field = field
+
+
+class MalformedRequest(InvalidRequest):
+    """The envelope is wrong, before any method is known."""
+
+    own_code = None
+
+
+class Expired(Refusal):
+    """A request is older than we answer, or past its own deadline."""
+
+
+class Conflict(Refusal):
+    """An id was used before, for another request."""
+
+
+class UnknownMethod(Refusal):
+    """No such method here."""
+
+
+class Unauthorized(Refusal):
+    """The key may not call this method."""
+
+    own_code = "unauthorized"
+
+
+class Forbidden(Refusal):
+    """The operator blocked the account."""
+
+
+class RateLimited(Refusal):
+    """No permit left."""
+
+    own_code = "rate_limited"
+
+    def __init__(self, limiter: str, wait_ms: int) -> None:
+        super().__init__(limiter)
+        self.limiter = limiter
+        self.wait_ms = wait_ms
+
+
+class ProviderFailed(Refusal):
+    """No TURN provider delivered credentials."""
+
+    def __init__(self, http_status: int | None, reason: str) -> None:
+        super().__init__(reason)
+        self.http_status = http_status
+
+    @property
+    def payload(self) -> dict[str, object]:
+        """The status of the last provider's reply, if there was one."""
+        return {"http_status": self.http_status}
+
+
+class Unavailable(Refusal):
+    """The bridge cannot answer now, but will again."""
+
+
+class Internal(Refusal):
+    """A fault of ours that nobody outside needs to know about."""
+
+
+CODES: Mapping[type[Refusal], str] = {
+    InvalidRequest: "BRIDGE_INVALID_REQUEST",
+    MalformedRequest: "BRIDGE_INVALID_REQUEST",
+    Expired: "BRIDGE_EXPIRED",
+    Conflict: "BRIDGE_CONFLICT",
+    UnknownMethod: "BRIDGE_UNKNOWN_METHOD",
+    Unauthorized: "BRIDGE_UNAUTHORIZED",
+    Forbidden: "BRIDGE_FORBIDDEN",
+    RateLimited: "BRIDGE_RATE_LIMITED",
+    ProviderFailed: "CALL_RELAY_PROVIDER_ERROR",
+    Unavailable: "BRIDGE_UNAVAILABLE",
+    Internal: "BRIDGE_INTERNAL",
+}
+"""The code of each refusal, unless the method has its own."""
+
+
+def code_of(refusal: Refusal, method: Method | None) -> str:
+    """Return the catalogue code of a refusal, given the method that was asked for, where that is known."""
+    if method is not None and refusal.own_code is not None:
+        return str(getattr(method.codes, refusal.own_code))
+    return CODES[type(refusal)]

@@ -1,0 +1,120 @@
+"""Who may still take how much: permits per (limiter, account), and the lighter limits of those without an account.
+
+Balances of accounts are durable and are charged in the transaction that answers. In between, a permit is only
+promised: promises are counted here, so that a hundred requests at once cannot start more work than there are permits.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+
+from bridge.errors import RateLimited
+from client.clock import Clock
+from storage.interface import Permit, Permits
+from storage.permits import Balance, Bucket, full, refilled, take, wait_ms, whole_permits
+
+
+class AccountPermits:
+    """Promises and charges permits of accounts."""
+
+    def __init__(self, permits: Permits, buckets: Mapping[str, Bucket], clock: Clock) -> None:
+        self.buckets = dict(buckets)
+        self._permits = permits
+        self._clock = clock
+        self._promised: dict[tuple[str, int], int] = {}
+
+    @asynccontextmanager
+    async def promise(self, limiter: str, account: int) -> AsyncIterator[Permit]:
+        """Hold one permit while the work runs; raise `RateLimited` when all are taken or promised."""
+        bucket, now_ms, key = self.buckets[limiter], self._clock.now_ms(), (limiter, account)
+        balance = await self._balance(limiter, account, now_ms)
+        wanted = self._promised.get(key, 0) + 1
+        if missing_ms := wait_ms(balance, bucket, wanted):
+            raise RateLimited(limiter, missing_ms)
+        self._promised[key] = wanted
+        try:
+            yield Permit(limiter, account, bucket, now_ms)
+        finally:
+            self._promised[key] -= 1
+            if not self._promised[key]:
+                del self._promised[key]
+
+    async def remaining(self, account: int) -> dict[str, int]:
+        """Return the whole permits that an account has left, by limiter, promised ones not counted."""
+        now_ms = self._clock.now_ms()
+        stored = await self._permits.balances(account)
+        return {limiter: self._left(stored.get(limiter), limiter, account, now_ms) for limiter in self.buckets}
+
+    def _left(self, balance: Balance | None, limiter: str, account: int, now_ms: int) -> int:
+        bucket = self.buckets[limiter]
+        current = refilled(balance, bucket, now_ms) if balance else full(bucket, now_ms)
+        return max(0, whole_permits(current) - self._promised.get((limiter, account), 0))
+
+    async def _balance(self, limiter: str, account: int, now_ms: int) -> Balance:
+        bucket = self.buckets[limiter]
+        stored = (await self._permits.balances(account)).get(limiter)
+        return refilled(stored, bucket, now_ms) if stored else full(bucket, now_ms)
+
+
+class KeyLimits:
+    """Buckets by key in memory, at most `max_keys` of them: for limits that protect only ourselves.
+
+    When there are too many keys, the one that was quiet longest is forgotten, which gives it a full bucket again.
+    """
+
+    def __init__(self, limiter: str, bucket: Bucket, *, max_keys: int) -> None:
+        self._limiter = limiter
+        self._bucket = bucket
+        self._max_keys = max_keys
+        self._balances: OrderedDict[str, Balance] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._balances)
+
+    @contextmanager
+    def taken(self, key: str, now_ms: int) -> Iterator[None]:
+        """Take one permit of a key, or raise `RateLimited`; it is given back when what it was taken for fails."""
+        self._charge(key, now_ms)
+        try:
+            yield
+        except BaseException:
+            self._give_back(key)
+            raise
+
+    def _charge(self, key: str, now_ms: int) -> None:
+        known = self._balances.pop(key, None)
+        balance = refilled(known, self._bucket, now_ms) if known else full(self._bucket, now_ms)
+        left = take(balance, self._bucket)
+        self._balances[key] = left or balance
+        if len(self._balances) > self._max_keys:
+            self._balances.popitem(last=False)
+        if left is None:
+            raise RateLimited(self._limiter, wait_ms(balance, self._bucket))
+
+    def _give_back(self, key: str) -> None:
+        balance = self._balances.get(key)
+        if balance is not None:
+            self._balances[key] = take(balance, self._bucket, -1) or balance
+
+
+class StrangerLimits:
+    """Limits on keys without an account: each by itself, and all of them together, because keys are free."""
+
+    def __init__(self, *, call: Bucket, malformed: Bucket, together: Bucket, max_keys: int) -> None:
+        self._calls = KeyLimits("info", call, max_keys=max_keys)
+        self._malformed = KeyLimits("invalid", malformed, max_keys=max_keys)
+        self._together = KeyLimits("strangers", together, max_keys=1)
+
+    @contextmanager
+    def call(self, key: str, now_ms: int) -> Iterator[None]:
+        """Take the permits for one call, or raise `RateLimited`; a call that fails costs nothing."""
+        with self._calls.taken(key, now_ms), self._together.taken("", now_ms):
+            yield
+
+    @contextmanager
+    def malformed(self, key: str, now_ms: int) -> Iterator[None]:
+        """Take the permits for one answer to a malformed request, or raise `RateLimited`."""
+        with self._malformed.taken(key, now_ms), self._together.taken("", now_ms):
+            yield

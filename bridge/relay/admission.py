@@ -1,0 +1,199 @@
+"""Which events are taken, and what becomes of them: the first five steps of a request's way, and the relay's own part.
+
+The first refusal in this order is the one that a client reads:
+
+1. size, id, signature (form was checked while parsing)   `invalid:`
+2. kind, exactly one `p` tag, times                        `invalid:`, `blocked:` for kinds that are not for us
+3. seen before                                             OK true, `duplicate:`
+4. rate of the connection, rate of the recipient           `rate-limited:`
+5. kept, passed on, or handed to the bridge
+
+Step 3 looks at ids only after step 1 has recomputed them: an id that is merely claimed says nothing about the event
+that carries it. Nor does it take the shortcut of skipping the signature of an id seen before. The signature is outside
+the id, so a repeat with a false one would be told `duplicate:` where step 1 says `invalid:`; and all that is saved is
+one verification for each repeat, which nobody is in a hurry for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from bridge.relay.limits import PublishLimits
+from bridge.relay.rates import Rates
+from bridge.relay.refusals import AuthRequired, Blocked, RateLimited, Restricted, Unacceptable, slow_down
+from bridge.relay.seen import SeenIds
+from client.clock import Clock
+from nips import kinds
+from nips.errors import InvalidEvent
+from nips.event import Event, VerifiedEvent, verify_event
+from nips.keys import PublicKey
+from nips.messages import Prefix
+from nips.nip40 import expiration, is_expired
+from nips.nip59 import check_times, recipient_of
+from storage.interface import HERE, Added, GiftWraps, Replaceables
+
+_UNBOUNDED = 2**62
+
+_Way = Callable[[VerifiedEvent], Awaitable[Added]]
+"""What is done with an event that may come in."""
+
+
+class WrapInbox(Protocol):
+    """Where wraps for the bridge itself go."""
+
+    async def accept(self, wrap: VerifiedEvent, *, link: str) -> Added:
+        """Keep a wrap until it is answered; return when that is durable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An event was taken; the message says so if it was here before."""
+
+    message: str = ""
+
+
+TAKEN = Verdict()
+KNOWN = Verdict(Prefix.DUPLICATE.says("already have this event"))
+OUTDATED = Verdict(Prefix.DUPLICATE.says("a newer version is here"))
+
+_VERDICTS = {Added.ADDED: TAKEN, Added.DUPLICATE: KNOWN, Added.STALE: OUTDATED}
+
+
+class Admission:
+    """The relay's door for events."""
+
+    def __init__(
+        self,
+        *,
+        bridge: PublicKey,
+        inbox: WrapInbox,
+        gift_wraps: GiftWraps,
+        replaceables: Replaceables,
+        deliver: Callable[[VerifiedEvent], int],
+        clock: Clock,
+        limits: PublishLimits,
+    ) -> None:
+        self._bridge = bridge
+        self._inbox = inbox
+        self._gift_wraps = gift_wraps
+        self._replaceables = replaceables
+        self._deliver = deliver
+        self._clock = clock
+        self._limits = limits
+        self._seen = SeenIds(maximum=limits.max_seen)
+        self._rates = Rates(limits.recipient, maximum=limits.max_tracked_recipients)
+        self._ways = self._ways_by_kind(limits)
+
+    async def admit(self, event: Event, *, keys: Collection[PublicKey], wait_seconds: float) -> Verdict:
+        """Take an event from a connection that proved these keys and has to wait so long before it may publish again.
+
+        Raise what `refusals` has words for.
+        """
+        now = self._clock.now()
+        verified = self._verify(event)
+        recipient = recipient_of(verified) if kinds.is_wrap(verified.kind) else None
+        way = self._way(verified, recipient)
+        self._check_times(verified, now)
+        _check_author(verified, keys)
+        if self._seen.has(verified.id, now):
+            return KNOWN
+        self._check_rates(recipient, wait_seconds)
+        added = await way(verified)
+        if added is Added.FULL:
+            raise RateLimited("no room for more")
+        if added is not Added.STALE:
+            self._remember(verified, now)
+        return _VERDICTS[added]
+
+    async def publish_own(self, event: VerifiedEvent) -> Added:
+        """Keep and deliver a replaceable event of the bridge itself, whatever kinds others may publish."""
+        if event.pubkey != self._bridge:
+            raise ValueError("only the bridge's own events are published without asking")
+        added = await self._replaceables.put(event, max_events=_UNBOUNDED)
+        return self._deliver_added(event, added)
+
+    def _verify(self, event: Event) -> VerifiedEvent:
+        if len(event.tags) > self._limits.max_event_tags:
+            raise InvalidEvent(f"tags: more than {self._limits.max_event_tags}")
+        if len(event.to_json().encode()) > self._limits.max_event_bytes:
+            raise InvalidEvent(f"larger than {self._limits.max_event_bytes} bytes")
+        return verify_event(event)
+
+    def _way(self, event: VerifiedEvent, recipient: PublicKey | None) -> _Way:
+        way = self._hand_over if recipient == self._bridge else self._ways.get(event.kind)
+        if way is None:
+            raise Blocked("this relay does not take events of this kind")
+        return way
+
+    def _check_times(self, event: VerifiedEvent, now: int) -> None:
+        window = self._limits.window
+        if kinds.is_wrap(event.kind):
+            return check_times(event, now=now, window=window)
+        is_ephemeral = kinds.is_ephemeral(event.kind)
+        if is_ephemeral and event.created_at < now - window.ephemeral_seconds:
+            raise Unacceptable(f"created_at: more than {window.ephemeral_seconds} seconds ago")
+        future = window.ephemeral_seconds if is_ephemeral else window.future_seconds
+        if event.created_at > now + future:
+            raise Unacceptable(f"created_at: more than {future} seconds ahead")
+        try:
+            if is_expired(event, now):
+                raise Unacceptable("expiration: over")
+        except InvalidEvent as error:
+            raise Unacceptable(str(error)) from None
+
+    def _check_rates(self, recipient: PublicKey | None, wait_seconds: float) -> None:
+        # The bridge's own wraps are bounded by the room in its inbox; a rate for it would let one client shut it up.
+        if not wait_seconds and recipient is not None and recipient != self._bridge:
+            wait_seconds = self._rates.take(recipient, self._clock.monotonic())
+        if wait_seconds:
+            raise slow_down(wait_seconds)
+
+    def _remember(self, event: VerifiedEvent, now: int) -> None:
+        # Only now that it was taken: one that was refused, or that we failed to keep, may be sent again. An ephemeral
+        # event is remembered for as long as its time lets it in.
+        admissible = event.created_at + self._limits.window.ephemeral_seconds + 1
+        self._seen.remember(event.id, until=max(now + self._limits.seen_seconds, admissible), now=now)
+
+    def _ways_by_kind(self, limits: PublishLimits) -> Mapping[int, _Way]:
+        """Return what is done with each kind; AUTH events are for AUTH only, whatever the limits say (NIP-42)."""
+        ways: dict[int, _Way] = dict.fromkeys(limits.replaceable_kinds, self._keep_newest)
+        ways |= dict.fromkeys(limits.ephemeral_kinds, self._pass_on)
+        ways[kinds.GIFT_WRAP] = self._keep_wrap
+        ways.pop(kinds.AUTH, None)
+        return ways
+
+    async def _hand_over(self, wrap: VerifiedEvent) -> Added:
+        return await self._inbox.accept(wrap, link=HERE)
+
+    async def _keep_wrap(self, wrap: VerifiedEvent) -> Added:
+        expires_at, kept_until = expiration(wrap), self._clock.now() + self._limits.retention_seconds
+        added = await self._gift_wraps.add(
+            wrap,
+            recipient=recipient_of(wrap),
+            expires_at=kept_until if expires_at is None else min(expires_at, kept_until),
+            quota=self._limits.quota_per_recipient,
+        )
+        return self._deliver_added(wrap, added)
+
+    async def _keep_newest(self, event: VerifiedEvent) -> Added:
+        added = await self._replaceables.put(event, max_events=self._limits.max_replaceable_events)
+        return self._deliver_added(event, added)
+
+    async def _pass_on(self, event: VerifiedEvent) -> Added:
+        # Whether anybody listened is not told (NIP-01 has `mute:`): it would tell who is online to whoever asks.
+        return self._deliver_added(event, Added.ADDED)
+
+    def _deliver_added(self, event: VerifiedEvent, added: Added) -> Added:
+        if added is Added.ADDED:
+            self._deliver(event)
+        return added
+
+
+def _check_author(event: VerifiedEvent, keys: Collection[PublicKey]) -> None:
+    """Take a protected event from its author only (NIP-70)."""
+    if any(tag[0] == "-" for tag in event.tags) and event.pubkey not in keys:
+        words = "a protected event is published by its author only"
+        raise Restricted(words) if keys else AuthRequired(words)

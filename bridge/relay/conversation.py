@@ -1,0 +1,145 @@
+"""One client's connection, carried out: what the session decides, done with storage, inbox and the other connections.
+
+Frames go in and texts come out, one at a time: whoever sends them asks for the next only when the last is on its way,
+so nothing is read from the storage that a slow reader has no room for.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from bridge.relay.admission import Admission
+from bridge.relay.faults import note_fault
+from bridge.relay.refusals import is_foreseen, words_for
+from bridge.relay.session import Admit, Authenticated, Farewell, Moment, Open, Reply, Session, Shut
+from bridge.relay.stored import StoredEvents
+from bridge.relay.subscriptions import Push, Subscription, Subscriptions
+from client.clock import Clock
+from nips.errors import InvalidEvent
+from nips.messages import Prefix, write_closed, write_end_of_stored, write_ok
+
+log = logging.getLogger(__name__)
+
+OnListening = Callable[[str], None]
+"""Told a public key whose wraps begin to flow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backstage:
+    """What all conversations of one relay share."""
+
+    admission: Admission
+    stored: StoredEvents
+    subscriptions: Subscriptions
+    clock: Clock
+    on_listening: OnListening
+
+
+class Conversation:
+    """Drives one session."""
+
+    def __init__(self, session: Session, backstage: Backstage, push: Push) -> None:
+        """Take `push`, by which live events reach this client without anybody waiting."""
+        self._session = session
+        self._backstage = backstage
+        self._push = push
+
+    @property
+    def farewell(self) -> Farewell | None:
+        """How to close the connection, once that is due."""
+        return self._session.farewell
+
+    @property
+    def is_listening(self) -> bool:
+        """Tell whether the client has subscriptions, so that its silence is nothing strange."""
+        return bool(self._session.subscriptions)
+
+    def greet(self) -> str:
+        """Return what the client hears first."""
+        return self._session.greet()
+
+    async def answer(self, frame: str | bytes) -> AsyncGenerator[str]:
+        """Yield the texts that answer a frame; close the iterator when they can no longer be sent."""
+        clock = self._backstage.clock
+        for action in self._session.receive(frame, Moment(clock.now(), clock.monotonic())):
+            match action:
+                case Reply(text):
+                    yield text
+                case Admit():
+                    yield await self._admit(action)
+                case Shut(subscription):
+                    self._backstage.subscriptions.remove(subscription)
+                case Open(subscription):
+                    async with aclosing(self._serve(subscription)) as texts:
+                        async for text in texts:
+                            yield text
+                case Authenticated():
+                    self._show_more()
+                    yield action.text
+                    self._tell_listening(action.key)
+
+    def end(self) -> None:
+        """Deliver nothing more to this client."""
+        for subscription in self._session.subscriptions:
+            self._backstage.subscriptions.remove(subscription)
+
+    async def _admit(self, action: Admit) -> str:
+        event = action.event
+        try:
+            verdict = await self._backstage.admission.admit(
+                event, keys=self._session.keys, wait_seconds=action.wait_seconds
+            )
+        except Exception as error:
+            self._note(error)
+            if isinstance(error, InvalidEvent) and action.wait_seconds:
+                # Verifying what is forged costs more than forging it, so beyond its rate nobody goes on with that.
+                self._session.count_bad_frame()
+            return write_ok(event.id, False, words_for(error))
+        return write_ok(event.id, True, verdict.message)
+
+    async def _serve(self, subscription: Subscription) -> AsyncGenerator[str]:
+        """Yield stored events, EOSE, and what came meanwhile. Before it is read, the subscription is in the index."""
+        self._backstage.subscriptions.add(subscription, self._push)
+        try:
+            for view in subscription.views:
+                async with aclosing(self._backstage.stored.pages(view)) as pages:
+                    async for page in pages:
+                        for event in page:
+                            if frame := subscription.frame(event.id, event.json):
+                                yield frame
+            if not subscription.is_lost:
+                yield write_end_of_stored(subscription.id)
+            while frame := subscription.next_held():
+                yield frame
+        except Exception as error:
+            self._note(error)
+            yield self._close(subscription, words_for(error))
+            return
+        if subscription.is_lost:
+            yield self._close(subscription, Prefix.ERROR.says("too many events came meanwhile, ask again"))
+            return
+        for pubkey in sorted(subscription.keys_heard(self._backstage.clock.now())):
+            self._backstage.on_listening(pubkey)
+
+    def _close(self, subscription: Subscription, words: str) -> str:
+        self._session.forget(subscription)
+        self._backstage.subscriptions.remove(subscription)
+        return write_closed(subscription.id, words)
+
+    def _show_more(self) -> None:
+        for subscription in self._session.subscriptions:
+            self._backstage.subscriptions.add(subscription, self._push)
+
+    def _tell_listening(self, key: str) -> None:
+        now = self._backstage.clock.now()
+        if any(key in subscription.keys_heard(now) for subscription in self._session.subscriptions):
+            self._backstage.on_listening(key)
+
+    def _note(self, error: Exception) -> None:
+        if is_foreseen(error):
+            log.debug("refused", extra={"facts": {"reason": type(error).__name__}})
+        else:
+            note_fault(log, error)

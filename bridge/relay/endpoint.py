@@ -1,0 +1,156 @@
+"""The relay as the rest of the program sees it: one thing that serves, delivers and stops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from bridge.relay.admission import Admission, WrapInbox
+from bridge.relay.conversation import Backstage, Conversation, OnListening
+from bridge.relay.information import RelayProfile, relay_information
+from bridge.relay.limits import RelayLimits
+from bridge.relay.pages import Pages
+from bridge.relay.server import RelayServer
+from bridge.relay.session import Session
+from bridge.relay.stored import StoredEvents
+from bridge.relay.subscriptions import Push, Subscriptions
+from bridge.relay.visibility import ReadProtection
+from client.clock import Clock
+from client.entropy import Entropy
+from nips.event import VerifiedEvent
+from nips.keys import PublicKey
+from storage.interface import Added, Storage
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_EVERY_ADDRESS = ("0.0.0.0", "::")
+
+
+class RelayEndpoint:
+    """Our NIP-01 endpoint; it serves from entering its context to leaving it."""
+
+    def __init__(
+        self,
+        *,
+        bridge: PublicKey,
+        inbox: WrapInbox,
+        storage: Storage,
+        clock: Clock,
+        entropy: Entropy,
+        host: str,
+        port: int,
+        public_url: str = "",
+        read_without_auth: bool = False,
+        profile: RelayProfile | None = None,
+        limits: RelayLimits | None = None,
+    ) -> None:
+        """Take the bridge's key and where its wraps go; port 0 means any that is free."""
+        self.on_listening: OnListening = _nobody_waits
+        """Called with a key when its wraps begin to flow: after EOSE, and after an AUTH that opens its eyes."""
+        self._bridge = bridge
+        self._clock = clock
+        self._entropy = entropy
+        self._host = host
+        self._public_url = public_url
+        self._urls = own_urls(public_url, host, port)
+        self._profile = profile or RelayProfile()
+        self._limits = limits or RelayLimits()
+        self._protection = ReadProtection(bridge, read_without_auth)
+        self._subscriptions = Subscriptions()
+        self._admission = Admission(
+            bridge=bridge,
+            inbox=inbox,
+            gift_wraps=storage.gift_wraps,
+            replaceables=storage.replaceables,
+            deliver=self._subscriptions.deliver,
+            clock=clock,
+            limits=self._limits.publish,
+        )
+        self._backstage = Backstage(
+            admission=self._admission,
+            stored=StoredEvents(
+                gift_wraps=storage.gift_wraps,
+                replaceables=storage.replaceables,
+                clock=clock,
+                limits=self._limits.query,
+            ),
+            subscriptions=self._subscriptions,
+            clock=clock,
+            on_listening=lambda pubkey: self.on_listening(pubkey),
+        )
+        self._server = RelayServer(
+            host=host,
+            port=port,
+            limits=self._limits.server,
+            max_message_bytes=self._limits.session.message.max_message_bytes,
+            converse=self._converse,
+            pages=self._pages,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._server.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._server.__aexit__(kind, error, trace)
+
+    @property
+    def port(self) -> int:
+        """The port really taken."""
+        return self._server.port
+
+    @property
+    def url(self) -> str:
+        """The address to tell clients."""
+        return self._urls[0]
+
+    def deliver(self, event: VerifiedEvent) -> int:
+        """Send an event to every open subscription that may see it, without waiting; return to how many."""
+        return self._subscriptions.deliver(event)
+
+    def is_listening(self, pubkey: str, kind: int) -> bool:
+        """Tell whether a subscription would get a wrap of this kind, stamped now, for a key."""
+        return self._subscriptions.is_listening(pubkey, kind, self._clock.now())
+
+    async def publish_own(self, event: VerifiedEvent) -> Added:
+        """Keep and deliver a replaceable event of the bridge itself."""
+        return await self._admission.publish_own(event)
+
+    async def stop_reading(self) -> None:
+        """Take nothing more in; return when everything read is answered. Live events still go out."""
+        await self._server.stop_reading()
+
+    async def drain(self) -> None:
+        """Send what waits and close every connection (1001)."""
+        await self._server.drain()
+
+    def _converse(self, push: Push) -> Conversation:
+        session = Session(
+            challenge=self._entropy.draw(16).hex(),
+            relay_urls=self._urls,
+            protection=self._protection,
+            limits=self._limits.session,
+        )
+        return Conversation(session, self._backstage, push)
+
+    def _pages(self, port: int) -> Pages:
+        self._urls = own_urls(self._public_url, self._host, port)
+        return Pages(relay_information(self._profile, self._limits, bridge=self._bridge), self.url)
+
+
+def own_urls(public_url: str, host: str, port: int) -> Sequence[str]:
+    """Return the addresses by which a client may name this relay in AUTH, the one to tell first.
+
+    Only the public one where there is one. A relay without is for this machine, which has several names for itself; the
+    `Host` of a request is none of them, as whoever relays somebody else's AUTH to us chooses it.
+    """
+    if public_url:
+        return (public_url,)
+    hosts = [host, *(_LOOPBACK if host in (*_LOOPBACK, *_EVERY_ADDRESS) else ())]
+    return tuple(dict.fromkeys(f"ws://[{name}]:{port}" if ":" in name else f"ws://{name}:{port}" for name in hosts))
+
+
+def _nobody_waits(pubkey: str) -> None:
+    """Do nothing, until somebody wants to know."""

@@ -1,0 +1,75 @@
+"""From the operator's settings to the relay's own figures."""
+
+from __future__ import annotations
+
+from bridge.relay.information import RelayProfile
+from bridge.relay.limits import PublishLimits, QueryLimits, RelayLimits, ServerLimits, SessionLimits
+from bridge.relay.rates import per_second
+from bridge.settings.endpoint import BridgeSettings, RelaySettings, WrapSettings
+from bridge.settings.tree import Settings
+from nips.messages import MessageLimits
+from nips.nip59 import WrapWindow
+
+
+def relay_limits(settings: Settings) -> RelayLimits:
+    """Return the limits that the settings ask for."""
+    relay = settings.relay
+    return RelayLimits(
+        session=_session(relay),
+        publish=_publish(relay, settings.wraps),
+        query=QueryLimits(max_limit=relay.max_limit, default_limit=relay.default_limit),
+        server=ServerLimits(
+            max_connections=relay.max_connections,
+            max_unsent_bytes=relay.max_unsent_bytes,
+            stall_seconds=relay.stall_timeout_seconds,
+            idle_seconds=relay.idle_timeout_seconds,
+            close_seconds=relay.close_timeout_seconds,
+            handshake_seconds=relay.handshake_timeout_seconds,
+            ping_interval_seconds=relay.ping_interval_seconds,
+            ping_timeout_seconds=relay.ping_timeout_seconds,
+        ),
+    )
+
+
+def relay_profile(settings: BridgeSettings, *, version: str) -> RelayProfile:
+    """Return what the information document says besides the limits."""
+    return RelayProfile(name=settings.name, description=settings.description, contact=settings.contact, version=version)
+
+
+def _session(relay: RelaySettings) -> SessionLimits:
+    return SessionLimits(
+        message=MessageLimits(
+            max_message_bytes=relay.max_message_bytes,
+            max_subscription_id=relay.max_subid_length,
+            max_filters=relay.max_filters,
+            max_filter_values=relay.max_filter_values,
+        ),
+        max_subscriptions=relay.max_subscriptions,
+        max_keys=relay.max_auth_keys,
+        max_bad_frames=relay.max_bad_frames,
+        max_held_events=relay.max_held_events,
+        auth_window_seconds=relay.auth_window_seconds,
+        events=per_second(relay.events_per_second, burst=relay.events_burst),
+        queries=per_second(relay.queries_per_second, burst=relay.queries_burst),
+    )
+
+
+def _publish(relay: RelaySettings, wraps: WrapSettings) -> PublishLimits:
+    return PublishLimits(
+        window=WrapWindow(
+            past_seconds=wraps.max_past_seconds,
+            future_seconds=wraps.max_future_seconds,
+            ephemeral_seconds=wraps.ephemeral_window_seconds,
+        ),
+        max_event_bytes=relay.max_event_bytes,
+        max_event_tags=relay.max_event_tags,
+        retention_seconds=wraps.retention_seconds,
+        quota_per_recipient=wraps.quota_per_recipient,
+        recipient=per_second(wraps.recipient_wraps_per_second, burst=wraps.recipient_wraps_burst),
+        max_tracked_recipients=wraps.max_tracked_recipients,
+        replaceable_kinds=frozenset(relay.replaceable_kinds),
+        max_replaceable_events=relay.max_replaceable_events,
+        ephemeral_kinds=frozenset(relay.ephemeral_kinds),
+        max_seen=relay.max_seen_events,
+        seen_seconds=relay.seen_seconds,
+    )

@@ -1,0 +1,54 @@
+"""What the relay says about itself: its NIP-11 document, made of the limits that it really has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge.relay.limits import RelayLimits
+from nips.keys import PublicKey
+from nips.nip11 import Limitation, RelayInformation
+
+SUPPORTED_NIPS = (1, 11, 17, 40, 42, 59, 70)
+
+# Bytes of an event around its content: id, keys, signature, and room for the few tags of a wrap.
+_FRAME_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RelayProfile:
+    """The part of the document that an operator writes; empty texts are left out."""
+
+    name: str = ""
+    description: str = ""
+    contact: str = ""
+    software: str = "nostr-switchboard"
+    version: str = ""
+
+
+def relay_information(profile: RelayProfile, limits: RelayLimits, *, bridge: PublicKey) -> RelayInformation:
+    """Return the document; `self` is the bridge's key, so that clients find whom to ask."""
+    return RelayInformation(
+        name=profile.name,
+        description=profile.description,
+        self=bridge,
+        contact=profile.contact,
+        supported_nips=SUPPORTED_NIPS,
+        software=profile.software,
+        version=profile.version,
+        limitation=Limitation(
+            max_message_length=limits.session.message.max_message_bytes,
+            max_subscriptions=limits.session.max_subscriptions,
+            max_limit=limits.query.max_limit,
+            default_limit=limits.query.default_limit,
+            max_subid_length=limits.session.message.max_subscription_id,
+            max_event_tags=limits.publish.max_event_tags,
+            # We bound the whole event; content up to this many ASCII characters always fits.
+            max_content_length=limits.publish.max_event_bytes - _FRAME_BYTES,
+            # False says that something can be done before AUTH, not that everything can (NIP-11).
+            auth_required=False,
+            payment_required=False,
+            # Only some kinds are taken.
+            restricted_writes=True,
+            created_at_upper_limit=limits.publish.window.future_seconds,
+        ),
+    )

@@ -1,0 +1,86 @@
+"""What a relay allows, in figures that settings fill. Every queue, map and buffer here is bounded by one of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bridge.relay.rates import per_second
+from nips.messages import MessageLimits
+from nips.nip59 import WrapWindow
+from storage.permits import Bucket
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """What one connection may do."""
+
+    message: MessageLimits = field(default_factory=MessageLimits)
+    max_subscriptions: int = 20
+    max_keys: int = 8
+    """Keys that may authenticate on one connection."""
+    max_bad_frames: int = 20
+    """Frames that make no sense before the connection is closed."""
+    auth_window_seconds: int = 600
+    events: Bucket = field(default_factory=lambda: per_second(20, burst=200))
+    queries: Bucket = field(default_factory=lambda: per_second(20, burst=100))
+    """REQ, CLOSE and AUTH together."""
+    max_held_events: int = 200
+    """Live events that wait for one subscription while its stored ones are on their way."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishLimits:
+    """What is accepted and how long it is kept."""
+
+    window: WrapWindow = field(default_factory=WrapWindow)
+    max_event_bytes: int = 65_536
+    max_event_tags: int = 2000
+    retention_seconds: int = 30 * 86_400
+    """How long a stored wrap without expiration is kept."""
+    quota_per_recipient: int = 10_000
+    recipient: Bucket = field(default_factory=lambda: per_second(10, burst=500))
+    max_tracked_recipients: int = 100_000
+    replaceable_kinds: frozenset[int] = frozenset({0, 3, 10002, 10050})
+    max_replaceable_events: int = 100_000
+    ephemeral_kinds: frozenset[int] = frozenset({21059, 24133})
+    max_seen: int = 100_000
+    """Event ids that are remembered to tell repeats; the oldest is forgotten first."""
+    seen_seconds: int = 600
+
+
+@dataclass(frozen=True, slots=True)
+class QueryLimits:
+    """How much of what is stored one filter returns."""
+
+    max_limit: int = 500
+    default_limit: int = 500
+    page: int = 50
+    """Events that are read at once, so that a slow reader holds no more than that in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """What the sockets allow. Times in seconds."""
+
+    max_connections: int = 1000
+    max_unsent_bytes: int = 1_048_576
+    """What may wait for a client that reads slowly; beyond that it is dropped."""
+    stall_seconds: float = 20
+    """How long a client may leave unsent what waits for it, before it is dropped."""
+    idle_seconds: float = 600
+    """How long a client without a subscription may say nothing."""
+    handshake_seconds: float = 10
+    ping_interval_seconds: float = 30
+    ping_timeout_seconds: float = 20
+    close_seconds: float = 5
+    """How long a client has to answer our close."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayLimits:
+    """All of them."""
+
+    session: SessionLimits = field(default_factory=SessionLimits)
+    publish: PublishLimits = field(default_factory=PublishLimits)
+    query: QueryLimits = field(default_factory=QueryLimits)
+    server: ServerLimits = field(default_factory=ServerLimits)

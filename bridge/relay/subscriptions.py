@@ -1,0 +1,145 @@
+"""Open subscriptions, and delivery of live events to them.
+
+Wraps are looked up by recipient, since a busy relay has many listeners and each wrap is for one. Whatever else is
+delivered goes past every subscription that could want it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from bridge.relay.visibility import View, asks_for_others
+from nips.event import Event, VerifiedEvent
+from nips.keys import PublicKey
+from nips.kinds import WRAPS, is_wrap
+from nips.messages import write_delivered
+from nips.nip59 import recipient_of
+
+Push = Callable[[str], bool]
+"""Hand a text to a connection without waiting; False when that connection is gone."""
+
+
+class Subscription:
+    """One REQ of one connection: first its stored events, then those that came meanwhile, then live ones.
+
+    It is in the index from before the stored events are read, so no event falls into the gap; and it remembers what it
+    sent until it is live, so none comes twice.
+    """
+
+    __slots__ = ("_held", "_is_live", "_max_held", "_sent", "id", "is_lost", "views")
+
+    def __init__(self, identity: str, views: Sequence[View], *, max_held: int) -> None:
+        self.id = identity
+        self.views = tuple(views)
+        self.is_lost = False
+        """More came meanwhile than may be held: the subscription has a hole and has to be closed."""
+        self._max_held = max_held
+        self._held: deque[tuple[str, str]] = deque()
+        self._sent: set[str] = set()
+        self._is_live = False
+
+    @property
+    def recipients(self) -> frozenset[str]:
+        """Whose wraps it may show."""
+        return frozenset[str]().union(*(view.recipients for view in self.views))
+
+    def shows(self, event: Event) -> bool:
+        """Tell whether an event matches and may be shown."""
+        return any(view.shows(event) for view in self.views)
+
+    def listens_to(self, pubkey: str, kind: int, now: int) -> bool:
+        """Tell whether it would show a wrap of this kind, stamped now, for a key."""
+        return self.shows(_any_wrap(pubkey, kind, now))
+
+    def keys_heard(self, now: int) -> frozenset[str]:
+        """Return the keys whose wraps, stamped now, it would show."""
+        # But for `#p`, which is in `recipients` already, a filter takes the wraps of all its recipients or of none.
+        return frozenset[str]().union(
+            *(
+                view.recipients
+                for view in self.views
+                for pubkey in sorted(view.recipients)[:1]
+                if any(view.shows(_any_wrap(pubkey, kind, now)) for kind in WRAPS)
+            )
+        )
+
+    def frame(self, event_id: str, event_json: str) -> str | None:
+        """Return the frame of a stored event, or None when it was sent already, for another filter."""
+        if event_id in self._sent:
+            return None
+        self._sent.add(event_id)
+        return write_delivered(self.id, event_json)
+
+    def next_held(self) -> str | None:
+        """Return the frame of the next event held back; once there is none the subscription is live."""
+        while self._held:
+            frame = self.frame(*self._held.popleft())
+            if frame is not None:
+                return frame
+        self._is_live = True
+        self._sent.clear()
+        return None
+
+    def take(self, event_id: str, event_json: str, push: Push) -> bool:
+        """Send a live event, or hold it back; return False when it will not reach the client."""
+        if self._is_live:
+            return push(write_delivered(self.id, event_json))
+        if len(self._held) >= self._max_held:
+            self.is_lost = True
+            self._held.clear()
+        if self.is_lost:
+            return False
+        self._held.append((event_id, event_json))
+        return True
+
+
+class Subscriptions:
+    """All subscriptions of all connections. Connections bound how many each has."""
+
+    def __init__(self) -> None:
+        self._places: dict[Subscription, tuple[Push, frozenset[str]]] = {}
+        self._by_recipient: dict[str, dict[Subscription, None]] = {}
+        self._others: dict[Subscription, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def add(self, subscription: Subscription, push: Push) -> None:
+        """Deliver to a subscription from now on; again after its views have changed."""
+        self.remove(subscription)
+        recipients = subscription.recipients
+        self._places[subscription] = push, recipients
+        for recipient in recipients:
+            self._by_recipient.setdefault(recipient, {})[subscription] = None
+        if any(asks_for_others(view.wanted) for view in subscription.views):
+            self._others[subscription] = None
+
+    def remove(self, subscription: Subscription) -> None:
+        """Deliver nothing more to a subscription."""
+        _, recipients = self._places.pop(subscription, (None, frozenset[str]()))
+        for recipient in recipients:
+            listeners = self._by_recipient[recipient]
+            del listeners[subscription]
+            if not listeners:
+                del self._by_recipient[recipient]
+        self._others.pop(subscription, None)
+
+    def deliver(self, event: VerifiedEvent) -> int:
+        """Send a live event to every subscription that may see it; return to how many."""
+        listeners = self._by_recipient.get(recipient_of(event), {}) if is_wrap(event.kind) else self._others
+        shown = [
+            (subscription, self._places[subscription][0]) for subscription in listeners if subscription.shows(event)
+        ]
+        event_json = event.to_json() if shown else ""
+        return sum(subscription.take(event.id, event_json, push) for subscription, push in shown)
+
+    def is_listening(self, pubkey: str, kind: int, now: int) -> bool:
+        """Tell whether any subscription would get a wrap of this kind, stamped now, for a key."""
+        listeners = self._by_recipient.get(pubkey, {})
+        return any(subscription.listens_to(pubkey, kind, now) for subscription in listeners)
+
+
+def _any_wrap(pubkey: str, kind: int, now: int) -> Event:
+    # Its author and id are nobody's, as those of a wrap to come are unknown: a filter that names any does not match.
+    return Event("", PublicKey(""), now, kind, (("p", pubkey),), "", "")

@@ -1,0 +1,84 @@
+"""Who may read which gift wraps: the rule is stated here, once, for stored events, live ones, and whatever comes later.
+
+A wrap of either kind (1059 and 21059) is shown to the key in its `p` tag, when that key was proved on the connection
+that asks (NIP-42), and to nobody else. It makes no difference how it is asked for: by kind, by id, by author, by any
+tag or by nothing at all. What may not be shown is left out, so that nobody learns that it exists; only who asks for
+nothing but wraps, and can see none, is told to authenticate or that these are not theirs.
+
+Wraps for the bridge itself are shown to nobody. All other events are public.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from bridge.relay.refusals import AuthRequired, Restricted
+from nips.errors import InvalidWrap
+from nips.event import Event
+from nips.filter import Filter
+from nips.keys import PublicKey
+from nips.kinds import WRAPS, is_wrap
+from nips.nip59 import recipient_of
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A filter, and whose wraps it shows to whom it was made for."""
+
+    wanted: Filter
+    recipients: frozenset[str]
+
+    def shows(self, event: Event) -> bool:
+        """Tell whether an event matches and may be shown."""
+        if not self.wanted.matches(event):
+            return False
+        return not is_wrap(event.kind) or _recipient(event) in self.recipients
+
+
+@dataclass(frozen=True, slots=True)
+class ReadProtection:
+    """The rule, for one relay."""
+
+    bridge: PublicKey
+    read_without_auth: bool = False
+    """Also show wraps to whoever names their recipient in `#p`, for clients that cannot authenticate."""
+
+    def views(self, filters: Sequence[Filter], keys: Collection[PublicKey]) -> tuple[View, ...]:
+        """Return what a reader who has proved these keys gets to see through each filter."""
+        return tuple(View(wanted, self._recipients(wanted, keys)) for wanted in filters)
+
+    def check_request(self, views: Sequence[View], keys: Collection[PublicKey]) -> None:
+        """Refuse a request for nothing but wraps of which it can show none."""
+        if any(view.recipients or not asks_only_for_wraps(view.wanted) for view in views):
+            return
+        if not keys:
+            raise AuthRequired("gift wraps are for their recipients, prove your key first")
+        raise Restricted("gift wraps are for their recipients, and these are not yours")
+
+    def _recipients(self, wanted: Filter, keys: Collection[PublicKey]) -> frozenset[str]:
+        if wanted.kinds is not None and wanted.kinds.isdisjoint(WRAPS):
+            return frozenset()
+        named = wanted.tags.get("p")
+        if named is None:
+            shown = frozenset[str](keys)
+        else:
+            shown = named if self.read_without_auth else named.intersection(keys)
+        return shown - {self.bridge}
+
+
+def asks_only_for_wraps(wanted: Filter) -> bool:
+    """Tell whether a filter names kinds, and all of them are wraps."""
+    return bool(wanted.kinds) and WRAPS.issuperset(wanted.kinds or ())
+
+
+def asks_for_others(wanted: Filter) -> bool:
+    """Tell whether a filter can match anything but wraps."""
+    return wanted.kinds is None or not WRAPS.issuperset(wanted.kinds)
+
+
+def _recipient(wrap: Event) -> PublicKey | None:
+    try:
+        return recipient_of(wrap)
+    except InvalidWrap:
+        return None

@@ -1,0 +1,127 @@
+"""From a response rumor to what is kept or sent: which wraps, for which destinations, stamped and expiring when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from bridge.envelope import Reply
+from client.clock import Clock
+from client.entropy import Entropy
+from client.wrapping import LIVE_SECONDS, wrap_rumor
+from nips import kinds
+from nips.event import VerifiedEvent
+from nips.keys import PublicKey, SecretKey
+from nips.nip17 import inbox_relays
+from nips.nip40 import is_expired
+from nips.nip42 import relay_address
+from nips.nip59 import Rumor
+from storage.interface import HERE, QueuedReply, Replaceables, StoredReply
+
+PRESENT_SECONDS = 60
+"""An asker whose wrap came in this recently is taken to be still there, so its answer is stamped as live."""
+
+MAX_INBOX_RELAYS = 3
+"""NIP-17 recommends one to three."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyTimes:
+    """How long answers last, in seconds."""
+
+    retention_seconds: int
+    """A stored answer lasts at least this long."""
+    live_seconds: int
+    """A live answer waits this long for its asker to listen."""
+    backdate_max_seconds: int
+    """How far back the wrap for an absent asker may be stamped (NIP-59)."""
+
+
+def reply_kind(asked_in: int, wished: Reply) -> int:
+    """Return the wrap kind of an answer."""
+    if wished is Reply.SAME:
+        return asked_in
+    return kinds.GIFT_WRAP if wished is Reply.STORED else kinds.EPHEMERAL_GIFT_WRAP
+
+
+class ReplyWriter:
+    """Wraps responses and addresses them."""
+
+    def __init__(
+        self,
+        secret: SecretKey,
+        *,
+        times: ReplyTimes,
+        own_url: Callable[[], str],
+        upstream: Collection[str],
+        replaceables: Replaceables,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self.times = times
+        self._secret = secret
+        self._own_url = own_url
+        self._links = frozenset(upstream)
+        self._upstream = {relay_address(url): url for url in upstream}
+        self._replaceables = replaceables
+        self._clock = clock
+        self._entropy = entropy
+
+    async def write(
+        self, response: Rumor, asker: PublicKey, *, kind: int, links: Collection[str], received_at: int
+    ) -> Sequence[StoredReply | QueuedReply]:
+        """Return one reply for each link that the request came by and, if stored, for each of the asker's inbox relays.
+
+        Inbox relays to which no link is open are left out.
+        """
+        # A link that the settings no longer name leaves our own relay as the place where its asker may look.
+        destinations = dict.fromkeys(link if link in self._links else HERE for link in links)
+        if kind == kinds.GIFT_WRAP:
+            destinations |= dict.fromkeys(await self._inboxes(asker))
+        present = self._clock.now() - received_at <= PRESENT_SECONDS
+        return [self._reply(response, asker, kind, destination, present) for destination in destinations]
+
+    def wrap_live(self, response: Rumor, asker: PublicKey) -> VerifiedEvent:
+        """Return a fresh ephemeral wrap of a response."""
+        return wrap_rumor(
+            response,
+            self._secret,
+            asker,
+            kind=kinds.EPHEMERAL_GIFT_WRAP,
+            clock=self._clock,
+            entropy=self._entropy,
+        )
+
+    def _reply(
+        self, response: Rumor, asker: PublicKey, kind: int, destination: str, present: bool
+    ) -> StoredReply | QueuedReply:
+        now = self._clock.now()
+        if kind == kinds.EPHEMERAL_GIFT_WRAP:
+            expires_at = now + self.times.live_seconds
+            return QueuedReply(destination, asker, kind, response.to_json(), expires_at, next_attempt_at=now)
+        back_seconds = LIVE_SECONDS if present else self.times.backdate_max_seconds
+        # Blurred as much as the stamp, or it would tell what the stamp is back-dated to hide.
+        blur_seconds = 0 if present else self._entropy.below(back_seconds + 1)
+        expires_at = now + self.times.retention_seconds + blur_seconds
+        wrap = wrap_rumor(
+            response,
+            self._secret,
+            asker,
+            kind=kind,
+            clock=self._clock,
+            entropy=self._entropy,
+            back_seconds=back_seconds,
+            expires_at=expires_at,
+        )
+        if destination == HERE:
+            return StoredReply(wrap, asker, expires_at)
+        return QueuedReply(destination, asker, kind, wrap.to_json(), expires_at, next_attempt_at=now)
+
+    async def _inboxes(self, asker: PublicKey) -> list[str]:
+        listed = await self._replaceables.latest(asker, kinds.INBOX_RELAYS)
+        if listed is None or is_expired(listed, self._clock.now()):
+            return []
+        own = relay_address(self._own_url())
+        addresses = map(relay_address, inbox_relays(listed, maximum=MAX_INBOX_RELAYS))
+        reachable = [HERE if address == own else self._upstream.get(address) for address in addresses]
+        return [destination for destination in reachable if destination is not None]

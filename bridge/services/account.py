@@ -1,0 +1,56 @@
+"""`account.get`: an account, its devices and what it may still take (protocol.md §2, §3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge.callers import AccountCaller, Caller
+from bridge.errors import Unauthorized
+from bridge.identifiers import aci_of, pni_of
+from bridge.permits import AccountPermits
+from bridge.services.info import bucket_figures
+from bridge.services.service import Outcome, Params
+from nips.keys import PublicKey
+from storage.interface import Accounts, Device
+
+
+@dataclass(frozen=True, slots=True)
+class AccountGet:
+    """Answers `account.get`."""
+
+    accounts: Accounts
+    permits: AccountPermits
+
+    async def __call__(self, params: Params, caller: Caller) -> Outcome:
+        """Return the caller's account; the permit for this very request counts as taken."""
+        if not isinstance(caller, AccountCaller):
+            raise Unauthorized("no account")
+        account = caller.account
+        pubkey = PublicKey(account.pubkey)
+        remaining = await self.permits.remaining(account.number)
+        result = {
+            "account": {
+                "pubkey": pubkey,
+                "aci": str(aci_of(pubkey)),
+                "pni": str(pni_of(pubkey, account.pni_salt)),
+                "admitted_day": account.admitted_day,
+            },
+            "devices": [_device(device) for device in await self.accounts.devices(account.number)],
+            "limits": {
+                limiter: {**bucket_figures(bucket), "remaining": remaining[limiter]}
+                for limiter, bucket in self.permits.buckets.items()
+            },
+        }
+        return Outcome(result)
+
+
+def _device(device: Device) -> dict[str, object]:
+    return {
+        "device_id": device.device_id,
+        "device_pubkey": device.pubkey,
+        "name": device.name,
+        "platform": device.platform,
+        "primary": device.is_primary,
+        "registered_day": device.registered_day,
+        "last_seen_day": device.last_seen_day,
+    }

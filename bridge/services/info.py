@@ -1,0 +1,44 @@
+"""`bridge.info`: what this bridge is, what it offers and on what terms (protocol.md §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bridge.callers import Caller
+from bridge.services.service import Outcome, Params
+from bridge.settings.service import Admission
+from nips.keys import PublicKey
+from storage.permits import Bucket
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeInfo:
+    """Answers `bridge.info`, the same for everybody."""
+
+    version: str
+    pubkey: PublicKey
+    methods: Sequence[str]
+    relays: Callable[[], Sequence[str]]
+    admission: Admission
+    buckets: Mapping[str, Bucket]
+
+    async def __call__(self, params: Params, caller: Caller) -> Outcome:
+        """Return the bridge's description."""
+        description = {
+            "version": self.version,
+            "pubkey": self.pubkey,
+            "methods": list(self.methods),
+            "relays": list(self.relays()),
+            "admission": self.admission.value,
+            "pow_bits": 0,
+            "limits": {limiter: bucket_figures(bucket) for limiter, bucket in self.buckets.items()},
+            "zk": None,
+        }
+        return Outcome(description)
+
+
+def bucket_figures(bucket: Bucket) -> dict[str, int | float]:
+    """Return a limiter's figures as they are told to clients; whole seconds stay whole."""
+    seconds, rest_ms = divmod(bucket.refill_ms, 1000)
+    return {"burst": bucket.burst, "refill_seconds": bucket.refill_ms / 1000 if rest_ms else seconds}

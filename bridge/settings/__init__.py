@@ -1,0 +1,1 @@
+"""The operator's settings: `relay.toml` as frozen values, read, checked and written."""

@@ -1,0 +1,93 @@
+"""Forms of text that settings hold. Each returns what to write instead, or None when all is well."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from bridge.settings.ice_url import is_host, parse_ice_url
+
+MAX_URL_LENGTH = 2048
+
+_NPUB = re.compile(r"npub1[02-9ac-hj-np-z]{58}")
+_HEX_KEY = re.compile(r"[0-9a-f]{64}")
+
+
+def host(value: str) -> str | None:
+    """Ask for an address or a host name, without port and brackets."""
+    return None if is_host(value) else "use an address or a host name without port, such as 127.0.0.1, :: or localhost"
+
+
+def relay_url(value: str) -> str | None:
+    """Ask for the address of a websocket."""
+    return None if _is_websocket(value) else "use a ws:// or wss:// address, such as wss://relay.example.org"
+
+
+def optional_relay_url(value: str) -> str | None:
+    """Ask for the address of a websocket, or nothing."""
+    return None if value == "" else relay_url(value)
+
+
+def turn_url(value: str) -> str | None:
+    """Ask for the address of a TURN server."""
+    return _ice_url(value, schemes=("turn", "turns"), example="turn:turn.example.org:3478?transport=udp")
+
+
+def stun_url(value: str) -> str | None:
+    """Ask for the address of a STUN server."""
+    return _ice_url(value, schemes=("stun", "stuns"), example="stun:turn.example.org:3478")
+
+
+def optional_host(value: str) -> str | None:
+    """Ask for a host name, or nothing."""
+    return None if value == "" or is_host(value) else "use a host name without port, such as turn.example.org"
+
+
+def account_key(value: str) -> str | None:
+    """Ask for a public key. Only its form is looked at; whoever uses it decodes it and checks its sum."""
+    if value.startswith(("nsec1", "ncryptsec1")):
+        return "this is a SECRET key, and no secret belongs here: write the npub, and trust this nsec no longer"
+    if _NPUB.fullmatch(value) or _HEX_KEY.fullmatch(value):
+        return None
+    return "use an npub, or a public key in 64 lower-case hex digits"
+
+
+def file(value: str) -> str | None:
+    """Ask for the name of a file, never for what is in it."""
+    if value and value.isprintable() and not value.endswith("/") and len(value) <= 1024:
+        return None
+    return "use the name of a file, relative to the folder of this file or absolute"
+
+
+def kept_kind(value: int) -> str | None:
+    """Ask for a kind of which the newest event replaces the older ones (NIP-01)."""
+    if value in (0, 3) or 10000 <= value < 20000 or 30000 <= value < 40000:
+        return None
+    return "use replaceable kinds: 0, 3, 10000 to 19999, 30000 to 39999"
+
+
+def passed_kind(value: int) -> str | None:
+    """Ask for a kind that relays do not store (NIP-01), and not for the answers to AUTH (NIP-42)."""
+    if 20000 <= value < 30000 and value != 22242:
+        return None
+    return "use ephemeral kinds: 20000 to 29999 without 22242"
+
+
+def _ice_url(value: str, *, schemes: tuple[str, str], example: str) -> str | None:
+    try:
+        url = parse_ice_url(value)
+    except ValueError as error:
+        return f"{error}; use an address such as {example}"
+    return None if url.scheme in schemes else f"use a {schemes[0]}: or {schemes[1]}: address, such as {example}"
+
+
+def _is_websocket(value: str) -> bool:
+    if len(value) > MAX_URL_LENGTH or not value.isprintable() or " " in value:
+        return False
+    try:
+        parts = urlsplit(value)
+        name, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    is_plain = parts.username is None and parts.password is None and "#" not in value
+    return parts.scheme in ("ws", "wss") and name is not None and is_host(name) and port != 0 and is_plain

@@ -1,0 +1,84 @@
+"""Settings that are right one by one and impossible together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+from bridge.settings.problems import Problem
+from bridge.settings.service import TurnProvider
+from bridge.settings.tree import Settings
+from bridge.settings.values import write_value
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Keys that depend on each other; the first is the one to blame."""
+
+    keys: tuple[str, ...]
+    fits: Callable[[Settings], bool]
+    fix: str
+
+
+def value_of(settings: Settings, key: str) -> Any:
+    """Return the value of a key by its full name."""
+    return reduce(getattr, key.split("."), settings)
+
+
+def _at_most(lower: str, upper: str) -> Pair:
+    return Pair(
+        (lower, upper),
+        lambda settings: bool(value_of(settings, lower) <= value_of(settings, upper)),
+        f"use a value that is not above {upper}",
+    )
+
+
+EVERY_ADDRESS = ("0.0.0.0", "::")
+
+PAIRS = (
+    _at_most("relay.max_event_bytes", "relay.max_message_bytes"),
+    _at_most("relay.max_message_bytes", "relay.max_unsent_bytes"),
+    _at_most("relay.default_limit", "relay.max_limit"),
+    _at_most("turn.ttl_seconds", "turn.requested_ttl_seconds"),
+    _at_most("replies.backdate_max_seconds", "wraps.max_past_seconds"),
+    _at_most("upstream.backoff_first_seconds", "upstream.backoff_max_seconds"),
+    _at_most("inbox.concurrency", "inbox.max_waiting"),
+    _at_most("storage.max_batch", "storage.max_queue"),
+    Pair(
+        ("bridge.public_url", "relay.host"),
+        lambda settings: bool(settings.bridge.public_url) or settings.relay.host not in EVERY_ADDRESS,
+        "write the ws:// or wss:// address under which clients reach this relay: it listens on all addresses",
+    ),
+    Pair(
+        ("turn.urls", "turn.provider"),
+        lambda settings: bool(settings.turn.urls) or settings.turn.provider is TurnProvider.NONE,
+        'write the TURN server\'s addresses, or set turn.provider to "none"',
+    ),
+    Pair(
+        ("turn.coturn.secret_files", "turn.provider"),
+        lambda settings: bool(settings.turn.coturn.secret_files) or settings.turn.provider is not TurnProvider.COTURN,
+        "name the file with coturn's static-auth-secret",
+    ),
+    Pair(
+        ("relay.seen_seconds", "wraps.ephemeral_window_seconds"),
+        lambda settings: settings.relay.seen_seconds >= 2 * settings.wraps.ephemeral_window_seconds,
+        "write at least twice the window, within which a live wrap may come again",
+    ),
+    Pair(
+        ("upstream.relays", "bridge.public_url"),
+        lambda settings: settings.relay_url() not in settings.upstream.relays,
+        "take out this bridge's own address",
+    ),
+)
+
+
+def impossible_pairs(settings: Settings, *, spoiled: Collection[str]) -> Iterator[Problem]:
+    """Find the pairs that do not fit; those with a key or table in `spoiled`, of unknown value, are left out."""
+    for pair in PAIRS:
+        is_known = not any(f"{key}.".startswith(f"{name}.") for key in pair.keys for name in spoiled)
+        if is_known and not pair.fits(settings):
+            blamed, *others = pair.keys
+            with_others = ", ".join(f"{key} = {write_value(value_of(settings, key))}" for key in others)
+            yield Problem(blamed, write_value(value_of(settings, blamed)), f"{pair.fix} (here {with_others})")

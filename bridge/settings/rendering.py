@@ -1,0 +1,78 @@
+"""From settings to a `relay.toml` that explains itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import Field, fields
+from enum import StrEnum
+from textwrap import wrap
+from typing import Any, get_type_hints
+
+from bridge.settings.keys import Key, key_of, table_of
+from bridge.settings.tree import Settings
+from bridge.settings.values import write_value
+
+LINE_LENGTH = 118
+"""Longer comments are wrapped, longer lists written with one item on each line."""
+
+HEAD = """\
+# Settings of a Switchboard bridge and its relay (TOML).
+#
+# Every key is here, with what it does, its default, its unit and its range. A key that is left out has its default;
+# a key that does not exist stops the start. Files are named relative to the folder of this file, or absolutely.
+# Secrets are never written here: they lie in files of their own.
+"""
+
+_UNITS = {"_seconds": "seconds", "_bytes": "bytes", "_per_second": "per second"}
+
+
+def render(settings: Settings) -> str:
+    """Return the text of a settings file with every key explained; parsed again, it gives the same settings."""
+    return "\n".join((HEAD, *_render_tables(settings, Settings(), "")))
+
+
+def _render_tables(values: Any, defaults: Any, at: str) -> Iterator[str]:
+    for declared in fields(values):
+        table = table_of(declared)
+        if table is not None:
+            name = f"{at}.{declared.name}".lstrip(".")
+            inner = getattr(values, declared.name), getattr(defaults, declared.name)
+            yield f"\n# {table.meaning}\n[{name}]\n"
+            yield from _render_keys(*inner)
+            yield from _render_tables(*inner, name)
+
+
+def _render_keys(values: Any, defaults: Any) -> Iterator[str]:
+    hints = get_type_hints(type(values))
+    for declared in fields(values):
+        if table_of(declared) is None:
+            yield from wrap(
+                _explain(declared, hints[declared.name], getattr(defaults, declared.name)),
+                width=LINE_LENGTH,
+                initial_indent="# ",
+                subsequent_indent="# ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            yield f"{_assign(declared.name, getattr(values, declared.name))}\n"
+
+
+def _explain(declared: Field[Any], hint: Any, default: object) -> str:
+    key = key_of(declared)
+    unit = next((f" {unit}" for ending, unit in _UNITS.items() if declared.name.endswith(ending)), "")
+    return f"{key.meaning} (default {write_value(default)}{unit}{_range(key, hint)})"
+
+
+def _range(key: Key, hint: Any) -> str:
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return f"; {' | '.join(write_value(word.value) for word in hint)}"
+    if key.least is None or key.most is None:
+        return ""
+    return f"; {write_value(key.least)} to {write_value(key.most)}"
+
+
+def _assign(name: str, value: object) -> str:
+    line = f"{name} = {write_value(value)}"
+    if not isinstance(value, tuple) or len(value) < 2 or len(line) <= LINE_LENGTH:
+        return line
+    return "\n".join((f"{name} = [", *(f"  {write_value(item)}," for item in value), "]"))

@@ -1,0 +1,164 @@
+"""Tables about requests and answers: inbox, replies, accounts, permits, TURN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bridge.settings import forms
+from bridge.settings.ice_url import parse_ice_url
+from bridge.settings.keys import choice, figure, file_name, listing, number, table, text
+
+
+class Admission(StrEnum):
+    """Who becomes an account."""
+
+    OPEN = "open"
+    ALLOWLIST = "allowlist"
+
+
+class TurnProvider(StrEnum):
+    """Where TURN credentials come from."""
+
+    NONE = "none"
+    COTURN = "coturn"
+    STATIC = "static"
+
+
+@dataclass(frozen=True, slots=True)
+class InboxSettings:
+    """Requests that wait for their answer."""
+
+    max_age_seconds: int = number(172_800, "Oldest request that is answered.", least=60, most=31_536_000)
+    max_future_seconds: int = number(900, "How far ahead of our clock a request's time may be.", least=0, most=86400)
+    max_waiting: int = number(
+        10_000, "Requests that may wait; beyond that wraps for the bridge are refused.", least=1, most=10_000_000
+    )
+    concurrency: int = number(64, "Requests that are worked on at once.", least=1, most=10_000)
+    deadline_seconds: float = number(
+        15, "Time for one request; then it is answered with an error.", least=0.1, most=600
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ReplySettings:
+    """Answers on their way to the asker."""
+
+    retention_seconds: int = number(604_800, "How long a stored answer waits for its asker.", least=60, most=31_536_000)
+    live_seconds: int = number(60, "How long delivery of a live answer is tried.", least=1, most=3600)
+    max_live_waiting: int = number(
+        10_000,
+        "Live answers that wait for their askers at once; the oldest is given up first.",
+        least=1,
+        most=1_000_000,
+    )
+    backdate_max_seconds: int = number(
+        172_800, "How far back the outer time of a stored answer is moved at most, at random.", least=0, most=172_800
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSettings:
+    """Who may use the bridge."""
+
+    admission: Admission = choice(Admission.OPEN, "Who gets an account: everybody, or the keys in allow.")
+    allow: tuple[str, ...] = listing(
+        (), "Keys (npub or hex) that get an account under allowlist.", form=forms.account_key, max_items=1_000_000
+    )
+    blocked: tuple[str, ...] = listing(
+        (), "Keys (npub or hex) that are refused, whatever admission says.", form=forms.account_key, max_items=1_000_000
+    )
+    max_accounts: int = number(
+        100_000, "Accounts in all; beyond that nobody new gets one.", least=1, most=1_000_000_000
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LimiterSettings:
+    """The figures of one limiter."""
+
+    burst: int = figure("Permits that can be saved up.", least=1, most=1_000_000)
+    refill_seconds: float = figure("Time after which one permit is back.", least=0.001, most=31_536_000)
+
+    @property
+    def refill_ms(self) -> int:
+        """The same in whole milliseconds, as balances are kept."""
+        return round(self.refill_seconds * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class PermitSettings:
+    """How often an account may ask; a permit is taken for each request."""
+
+    turn: LimiterSettings = table(LimiterSettings(burst=100, refill_seconds=600), "TURN credentials, per account.")
+    info: LimiterSettings = table(
+        LimiterSettings(burst=60, refill_seconds=1), "Questions that change nothing, per account."
+    )
+    invalid: LimiterSettings = table(
+        LimiterSettings(burst=20, refill_seconds=30),
+        "Malformed requests that are told so, per key; further ones are dropped in silence.",
+    )
+    strangers: LimiterSettings = table(
+        LimiterSettings(burst=300, refill_seconds=1),
+        "All callers without an account together; not remembered over a restart.",
+    )
+    max_tracked_keys: int = number(
+        100_000,
+        "Keys whose malformed requests are counted; the longest idle is forgotten first.",
+        least=100,
+        most=100_000_000,
+    )
+
+    def by_limiter(self) -> dict[str, LimiterSettings]:
+        """Return the limiters of the contract; `strangers` is none of them."""
+        return {"turn": self.turn, "info": self.info, "invalid": self.invalid}
+
+
+@dataclass(frozen=True, slots=True)
+class CoturnSettings:
+    """A coturn server with `use-auth-secret`."""
+
+    secret_files: tuple[str, ...] = file_name(
+        ("turn.secret",),
+        "Files with static-auth-secret. The first signs; in a rotation the old one follows.",
+        form=forms.file,
+        max_items=10,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StaticSettings:
+    """One user name and password for everybody."""
+
+    username_file: str = file_name("turn.username", "File with the user name.", form=forms.file)
+    password_file: str = file_name("turn.password", "File with the password.", form=forms.file)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSettings:
+    """Relay credentials for calls."""
+
+    provider: TurnProvider = choice(TurnProvider.NONE, "Who makes credentials: nobody, coturn, or one fixed account.")
+    ttl_seconds: int = number(43200, "How long clients are told to keep credentials.", least=60, most=2_592_000)
+    requested_ttl_seconds: int = number(
+        86400, "How long credentials are really accepted; not less than ttl_seconds.", least=60, most=2_592_000
+    )
+    urls: tuple[str, ...] = listing(
+        (),
+        'TURN addresses for clients, such as "turn:turn.example.org:3478?transport=udp".',
+        form=forms.turn_url,
+        max_items=20,
+    )
+    stun_urls: tuple[str, ...] = listing(
+        (), 'STUN addresses for clients, such as "stun:turn.example.org:3478".', form=forms.stun_url, max_items=20
+    )
+    hostname: str = text(
+        "", "Name in the TURN server's certificate; empty: the first host name in urls.", form=forms.optional_host
+    )
+    coturn: CoturnSettings = table(CoturnSettings(), 'A coturn server with use-auth-secret; needs provider = "coturn".')
+    static: StaticSettings = table(StaticSettings(), 'One account for everybody; needs provider = "static".')
+
+    def told_hostname(self) -> str | None:
+        """Return the host name to tell clients; None when there are only addresses."""
+        names = (url.host for url in map(parse_ice_url, self.urls) if not url.has_address)
+        return self.hostname or next(names, None)

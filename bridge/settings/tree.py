@@ -1,0 +1,36 @@
+"""All settings together, in the order of the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge.settings.endpoint import BridgeSettings, CompatSettings, RelaySettings, UpstreamSettings, WrapSettings
+from bridge.settings.keys import table
+from bridge.settings.service import AccountSettings, InboxSettings, PermitSettings, ReplySettings, TurnSettings
+from bridge.settings.upkeep import LogSettings, StopSettings, StorageSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that an operator can set; `Settings()` is the defaults."""
+
+    bridge: BridgeSettings = table(BridgeSettings(), "How the bridge presents itself.")
+    turn: TurnSettings = table(TurnSettings(), "TURN credentials for calls.")
+    accounts: AccountSettings = table(AccountSettings(), "Who may use the bridge.")
+    permits: PermitSettings = table(PermitSettings(), "How often an account may ask.")
+    relay: RelaySettings = table(RelaySettings(), "Our own relay. Clients connect here.")
+    wraps: WrapSettings = table(WrapSettings(), "Gift wraps on our relay.")
+    upstream: UpstreamSettings = table(UpstreamSettings(), "Other relays on which the bridge can be reached.")
+    inbox: InboxSettings = table(InboxSettings(), "Requests that wait for their answer.")
+    replies: ReplySettings = table(ReplySettings(), "Answers on their way to the asker.")
+    compat: CompatSettings = table(CompatSettings(), "What is tolerated for clients that deviate from the NIPs.")
+    storage: StorageSettings = table(StorageSettings(), "Where everything durable lies.")
+    log: LogSettings = table(LogSettings(), "The log, on standard error.")
+    stop: StopSettings = table(StopSettings(), "What happens at the end.")
+
+    def relay_url(self, *, port: int | None = None) -> str:
+        """Return the address to tell clients; `port` is the one really taken when the setting says any."""
+        if self.bridge.public_url:
+            return self.bridge.public_url
+        host = f"[{self.relay.host}]" if ":" in self.relay.host else self.relay.host
+        return f"ws://{host}:{self.relay.port if port is None else port}"

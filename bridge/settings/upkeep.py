@@ -1,0 +1,57 @@
+"""Tables about the machine: storage, log, stopping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bridge.settings import forms
+from bridge.settings.keys import choice, file_name, number
+
+
+class LogLevel(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How a line of the log looks."""
+
+    AUTO = "auto"
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """Where everything durable lies."""
+
+    file: str = file_name("switchboard.db", "Database file.", form=forms.file)
+    key_file: str = file_name(
+        "storage.key", "File with the key that encrypts the database. Keep a copy.", form=forms.file
+    )
+    max_queue: int = number(
+        10_000, "Writes that may wait; beyond that new work is refused for the moment.", least=1, most=10_000_000
+    )
+    max_batch: int = number(500, "Writes that are gathered into one commit.", least=1, most=100_000)
+    readers: int = number(2, "Connections for reading.", least=1, most=64)
+    purge_interval_seconds: float = number(300, "Time between clearings of what has expired.", least=1, most=86400)
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What is written about the running bridge."""
+
+    level: LogLevel = choice(LogLevel.INFO, "Least serious message that is logged.")
+    format: LogFormat = choice(LogFormat.AUTO, "Form of a line; auto: text on a terminal, json elsewhere.")
+
+
+@dataclass(frozen=True, slots=True)
+class StopSettings:
+    """How the bridge stops."""
+
+    grace_seconds: float = number(10, "Time to finish what was accepted after SIGTERM or SIGINT.", least=0, most=600)

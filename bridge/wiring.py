@@ -1,0 +1,235 @@
+"""From settings to the parts that answer requests: which figure goes where. Builds, never runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version as distribution_version
+
+from bridge.callers import AdmissionRules, Door
+from bridge.dispatcher import Dispatcher, DispatchRules
+from bridge.envelope import Freshness
+from bridge.errors import StartupError
+from bridge.events import CountingSink, Events, LogSink
+from bridge.home import Home
+from bridge.identity import Identity
+from bridge.inbox import Inbox, InboxRules
+from bridge.outbox import Deliverer, Outbox, OutboxRules, Publisher
+from bridge.permits import AccountPermits, StrangerLimits
+from bridge.recorder import Recorder
+from bridge.replies import ReplyTimes, ReplyWriter
+from bridge.services.account import AccountGet
+from bridge.services.info import BridgeInfo
+from bridge.services.service import Service
+from bridge.services.turn import TurnGetCredentials
+from bridge.settings.service import LimiterSettings, TurnProvider, TurnSettings
+from bridge.settings.tree import Settings
+from bridge.turn import provider as turn
+from bridge.turn.coturn import CoturnProvider
+from bridge.turn.static import StaticProvider
+from client.clock import Clock
+from client.entropy import Entropy
+from nips.errors import InvalidEntity
+from nips.keys import PublicKey
+from nips.nip19 import parse_public_key_text
+from nips.nip59 import WrapWindow
+from protocol.catalogue import Catalogue
+from storage.interface import Storage
+from storage.permits import Bucket
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The parts that take a wrap in and get its answer out."""
+
+    inbox: Inbox
+    outbox: Outbox
+    counts: CountingSink
+    buckets: Mapping[str, Bucket]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the core stands on, from outside it."""
+
+    identity: Identity
+    storage: Storage
+    clock: Clock
+    entropy: Entropy
+    catalogue: Catalogue
+    here: Deliverer
+    publishers: Mapping[str, Publisher]
+    relays: Callable[[], Sequence[str]]
+    """Where clients reach us, known once the endpoint has its port; the first is our own."""
+    provider: turn.TurnProvider | None
+
+
+def build_core(settings: Settings, around: Surroundings) -> Core:
+    """Return the core as the settings want it."""
+    counts = CountingSink()
+    events = Events(around.catalogue, around.identity.pseudonyms, (LogSink(), counts))
+    buckets = {name: bucket_of(figures) for name, figures in settings.permits.by_limiter().items()}
+    permits = AccountPermits(around.storage.permits, buckets, around.clock)
+    replies = _reply_writer(settings, around)
+    outbox = _outbox(settings, around, replies)
+    dispatcher = Dispatcher(
+        catalogue=around.catalogue,
+        services=build_services(settings, around, permits),
+        storage=around.storage,
+        door=Door(around.storage.accounts, admission_rules(settings), around.clock, around.entropy),
+        permits=permits,
+        strangers=_stranger_limits(settings, buckets),
+        recorder=_recorder(settings, around, replies, outbox),
+        events=events,
+        clock=around.clock,
+        rules=_dispatch_rules(settings),
+    )
+    inbox = Inbox(
+        around.identity.secret,
+        storage=around.storage,
+        dispatcher=dispatcher,
+        clock=around.clock,
+        rules=_inbox_rules(settings),
+    )
+    return Core(inbox, outbox, counts, buckets)
+
+
+def build_services(settings: Settings, around: Surroundings, permits: AccountPermits) -> Mapping[str, Service]:
+    """Return the methods that this bridge offers; without a TURN provider there is no `turn.get_credentials`."""
+    services: dict[str, Service] = {"account.get": AccountGet(around.storage.accounts, permits)}
+    if around.provider is not None:
+        services["turn.get_credentials"] = TurnGetCredentials(
+            provider=around.provider,
+            pseudonyms=around.identity.pseudonyms,
+            clock=around.clock,
+            ttl_seconds=settings.turn.ttl_seconds,
+            stun_urls=settings.turn.stun_urls,
+            hostname=settings.turn.told_hostname(),
+        )
+    services["bridge.info"] = BridgeInfo(
+        version=distribution_version("nostr-switchboard"),
+        pubkey=around.identity.secret.public_key,
+        methods=sorted([*services, "bridge.info"]),
+        relays=around.relays,
+        admission=settings.accounts.admission,
+        buckets=permits.buckets,
+    )
+    return services
+
+
+def build_provider(settings: TurnSettings, home: Home) -> turn.TurnProvider | None:
+    """Return the configured source of TURN credentials; raise `StartupError` for a secret file that is missing."""
+    if settings.provider is TurnProvider.COTURN:
+        secrets = [home.read_secret(name, "[turn.coturn] secret_files") for name in settings.coturn.secret_files]
+        return CoturnProvider(
+            secret=secrets[0].encode(), urls=settings.urls, ttl_seconds=settings.requested_ttl_seconds
+        )
+    if settings.provider is TurnProvider.STATIC:
+        return StaticProvider(
+            username=home.read_secret(settings.static.username_file, "[turn.static] username_file"),
+            password=home.read_secret(settings.static.password_file, "[turn.static] password_file"),
+            urls=settings.urls,
+        )
+    return None
+
+
+def wrap_window(settings: Settings) -> WrapWindow:
+    """Return how far a wrap's time may lie from ours."""
+    wraps = settings.wraps
+    return WrapWindow(wraps.max_past_seconds, wraps.max_future_seconds, wraps.ephemeral_window_seconds)
+
+
+def bucket_of(figures: LimiterSettings) -> Bucket:
+    """Return a limiter's bucket."""
+    return Bucket(figures.burst, figures.refill_ms)
+
+
+def admission_rules(settings: Settings) -> AdmissionRules:
+    """Return who may call; raise `StartupError` for a key that is none."""
+    accounts = settings.accounts
+    return AdmissionRules(
+        accounts.admission,
+        _keys("accounts.allow", accounts.allow),
+        _keys("accounts.blocked", accounts.blocked),
+        accounts.max_accounts,
+    )
+
+
+def _keys(setting: str, texts: Collection[str]) -> frozenset[PublicKey]:
+    keys = set()
+    for text in texts:
+        try:
+            keys.add(parse_public_key_text(text))
+        except InvalidEntity as error:
+            raise StartupError(f"{setting}: {text!r} is no public key: {error}") from None
+    return frozenset(keys)
+
+
+def _reply_writer(settings: Settings, around: Surroundings) -> ReplyWriter:
+    replies = settings.replies
+    return ReplyWriter(
+        around.identity.secret,
+        times=ReplyTimes(replies.retention_seconds, replies.live_seconds, replies.backdate_max_seconds),
+        own_url=lambda: around.relays()[0],
+        upstream=around.publishers,
+        replaceables=around.storage.replaceables,
+        clock=around.clock,
+        entropy=around.entropy,
+    )
+
+
+def _outbox(settings: Settings, around: Surroundings, replies: ReplyWriter) -> Outbox:
+    upstream = settings.upstream
+    return Outbox(
+        outbox=around.storage.outbox,
+        replies=replies,
+        here=around.here,
+        publishers=around.publishers,
+        clock=around.clock,
+        rules=OutboxRules(
+            max_live_waiting=settings.replies.max_live_waiting,
+            first_retry_seconds=max(1, round(upstream.backoff_first_seconds)),
+            last_retry_seconds=max(1, round(upstream.backoff_max_seconds)),
+        ),
+    )
+
+
+def _recorder(settings: Settings, around: Surroundings, replies: ReplyWriter, outbox: Outbox) -> Recorder:
+    return Recorder(
+        bridge=around.identity.secret.public_key,
+        wire_version=around.catalogue.version,
+        requests=around.storage.requests,
+        replies=replies,
+        outbox=outbox,
+        clock=around.clock,
+        max_age_seconds=settings.inbox.max_age_seconds,
+    )
+
+
+def _stranger_limits(settings: Settings, buckets: Mapping[str, Bucket]) -> StrangerLimits:
+    return StrangerLimits(
+        call=buckets["info"],
+        malformed=buckets["invalid"],
+        together=bucket_of(settings.permits.strangers),
+        max_keys=settings.permits.max_tracked_keys,
+    )
+
+
+def _dispatch_rules(settings: Settings) -> DispatchRules:
+    inbox = settings.inbox
+    return DispatchRules(
+        freshness=Freshness(inbox.max_age_seconds, inbox.max_future_seconds),
+        max_content_bytes=settings.relay.max_event_bytes,
+        deadline_seconds=inbox.deadline_seconds,
+    )
+
+
+def _inbox_rules(settings: Settings) -> InboxRules:
+    wraps = settings.wraps
+    return InboxRules(
+        max_waiting=settings.inbox.max_waiting,
+        concurrency=settings.inbox.concurrency,
+        # A relay takes the same wrap again for as long as its time is within the window of its kind.
+        seen_seconds=max(wraps.max_past_seconds + wraps.max_future_seconds, 2 * wraps.ephemeral_window_seconds) + 1,
+        unsigned_seals=settings.compat.unsigned_seals,
+    )

@@ -1,0 +1,1 @@
+"""The Python client: a link to one relay, and requests to a bridge over it."""

@@ -1,0 +1,270 @@
+"""Messages between client and relay (NIP-01, NIP-42): parsing and writing, both ways.
+
+Texts are written here and nowhere else, so a quote in somebody's subscription id can never break a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from nips.errors import InvalidMessage
+from nips.event import Event, parse_event
+from nips.filter import Filter, parse_filter
+from nips.strict_json import dump, parse
+
+
+class Prefix(StrEnum):
+    """Machine-readable beginnings of OK and CLOSED messages (NIP-01, NIP-42)."""
+
+    DUPLICATE = "duplicate"
+    POW = "pow"
+    BLOCKED = "blocked"
+    RATE_LIMITED = "rate-limited"
+    INVALID = "invalid"
+    RESTRICTED = "restricted"
+    MUTE = "mute"
+    ERROR = "error"
+    AUTH_REQUIRED = "auth-required"
+    UNSUPPORTED = "unsupported"
+
+    def says(self, reason: str) -> str:
+        """Return the whole message: prefix, colon, reason."""
+        return f"{self.value}: {reason}"
+
+
+def prefix_of(message: str) -> Prefix | None:
+    """Return the prefix that a message starts with, or None."""
+    word, colon, _ = message.partition(":")
+    return Prefix(word) if colon and word in set(Prefix) else None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageLimits:
+    """What a peer may send us in one message; sizes in bytes of UTF-8, the rest in pieces."""
+
+    max_message_bytes: int = 131_072
+    max_subscription_id: int = 64
+    max_filters: int = 10
+    max_filter_values: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """`EVENT` from a client."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`REQ` from a client: open or replace a subscription."""
+
+    subscription: str
+    filters: tuple[Filter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """`CLOSE` from a client."""
+
+    subscription: str
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """`AUTH` from a client (NIP-42)."""
+
+    event: Event
+
+
+ClientMessage = Publish | Request | Close | Authenticate
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """`EVENT` from a relay."""
+
+    subscription: str
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Ok:
+    """`OK` from a relay: the verdict on one event."""
+
+    event_id: str
+    accepted: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfStored:
+    """`EOSE` from a relay."""
+
+    subscription: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """`CLOSED` from a relay: it ended or refused a subscription."""
+
+    subscription: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """`NOTICE` from a relay, for humans."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """`AUTH` from a relay (NIP-42)."""
+
+    challenge: str
+
+
+RelayMessage = Delivered | Ok | EndOfStored | Closed | Notice | Challenge
+
+
+class Unusable(InvalidMessage):
+    """A message that breaks a rule, with what is needed to say so in the right form.
+
+    `subject` is the event id or the subscription id, where one could be read.
+    """
+
+    def __init__(self, reason: str, verb: str | None = None, subject: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.verb = verb
+        self.subject = subject
+
+
+def parse_client_message(text: str, limits: MessageLimits) -> ClientMessage:
+    """Read one client message; raise `Unusable` naming verb and subject as far as they could be read."""
+    verb, message = _parse(text, limits.max_message_bytes)
+    if verb in ("EVENT", "AUTH"):
+        if len(message) != 2:
+            raise Unusable(f"{verb} has exactly one event", verb)
+        event = _event(verb, message[1])
+        return Publish(event) if verb == "EVENT" else Authenticate(event)
+    if verb == "REQ":
+        subscription = _subscription(verb, message, limits)
+        return Request(subscription, _filters(subscription, message[2:], limits))
+    if verb == "CLOSE":
+        if len(message) != 2:
+            raise Unusable("CLOSE has exactly one subscription id", verb)
+        return Close(_subscription(verb, message, limits))
+    raise Unusable("unknown verb")
+
+
+def _parse(text: str, max_bytes: int) -> tuple[str, list[Any]]:
+    try:
+        message = parse(text, max_bytes=max_bytes)
+    except ValueError as error:
+        raise Unusable(str(error)) from None
+    if not isinstance(message, list) or not message or not isinstance(message[0], str):
+        raise Unusable("a message is an array that begins with its verb")
+    return message[0], message
+
+
+def _event(verb: str, value: object) -> Event:
+    try:
+        return parse_event(value)
+    except ValueError as error:
+        identity = value.get("id") if isinstance(value, dict) else None
+        readable = isinstance(identity, str) and len(identity) <= 64
+        raise Unusable(str(error), verb, identity if readable else None) from None
+
+
+def _subscription(verb: str, message: list[Any], limits: MessageLimits) -> str:
+    longest = limits.max_subscription_id
+    subscription = message[1] if len(message) > 1 else None
+    if not isinstance(subscription, str) or not 1 <= len(subscription) <= longest:
+        raise Unusable(f"a subscription id is a string of 1 to {longest} characters", verb)
+    return subscription
+
+
+def _filters(subscription: str, values: list[Any], limits: MessageLimits) -> tuple[Filter, ...]:
+    if not values:
+        raise Unusable("REQ needs at least one filter", "REQ", subscription)
+    if len(values) > limits.max_filters:
+        raise Unusable(f"more than {limits.max_filters} filters", "REQ", subscription)
+    try:
+        return tuple(parse_filter(value, max_values=limits.max_filter_values) for value in values)
+    except ValueError as error:
+        raise Unusable(str(error), "REQ", subscription) from None
+
+
+def parse_relay_message(text: str, limits: MessageLimits) -> RelayMessage:
+    """Read one relay message; raise `Unusable` for anything else. Extra elements are tolerated (NIP-67 adds one)."""
+    verb, message = _parse(text, limits.max_message_bytes)
+    match message:
+        case ["EVENT", str(subscription), value, *_]:
+            return Delivered(subscription, _event(verb, value))
+        case ["OK", str(event_id), bool(accepted), str(reason), *_]:
+            return Ok(event_id, accepted, reason)
+        case ["EOSE", str(subscription), *_]:
+            return EndOfStored(subscription)
+        case ["CLOSED", str(subscription), str(reason), *_]:
+            return Closed(subscription, reason)
+        case ["NOTICE", str(notice), *_]:
+            return Notice(notice)
+        case ["AUTH", str(challenge), *_]:
+            return Challenge(challenge)
+    raise Unusable("not a relay message", verb)
+
+
+def write_publish(event: Event) -> str:
+    """Return a client's `EVENT`."""
+    return f'["EVENT",{event.to_json()}]'
+
+
+def write_request(subscription: str, filters: Sequence[Filter]) -> str:
+    """Return a client's `REQ`."""
+    return dump(["REQ", subscription, *(wanted.to_dict() for wanted in filters)])
+
+
+def write_close(subscription: str) -> str:
+    """Return a client's `CLOSE`."""
+    return dump(["CLOSE", subscription])
+
+
+def write_authenticate(event: Event) -> str:
+    """Return a client's `AUTH`."""
+    return f'["AUTH",{event.to_json()}]'
+
+
+def write_delivered(subscription: str, event_json: str) -> str:
+    """Return a relay's `EVENT` around an event's exact JSON."""
+    return f'["EVENT",{dump(subscription)},{event_json}]'
+
+
+def write_ok(event_id: str, accepted: bool, message: str = "") -> str:
+    """Return a relay's `OK`: always four elements, the message empty only when accepted (NIP-01)."""
+    return dump(["OK", event_id, accepted, message])
+
+
+def write_end_of_stored(subscription: str) -> str:
+    """Return a relay's `EOSE`."""
+    return dump(["EOSE", subscription])
+
+
+def write_closed(subscription: str, message: str) -> str:
+    """Return a relay's `CLOSED`."""
+    return dump(["CLOSED", subscription, message])
+
+
+def write_notice(text: str) -> str:
+    """Return a relay's `NOTICE`."""
+    return dump(["NOTICE", text])
+
+
+def write_challenge(challenge: str) -> str:
+    """Return a relay's `AUTH`."""
+    return dump(["AUTH", challenge])

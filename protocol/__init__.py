@@ -1,0 +1,1 @@
+"""The contract between clients and a bridge, as data: what is said, refused, counted and reported."""

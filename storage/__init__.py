@@ -1,0 +1,1 @@
+"""Everything durable: accounts, permits, inbox, answers, outbox, gift wraps."""

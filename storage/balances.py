@@ -1,0 +1,75 @@
+"""Permit balances of (limiter, account). A bucket that has no row is full."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+
+from storage import permits
+from storage.database import Database
+from storage.interface import NoPermit, Permit
+from storage.permits import Balance, Bucket
+
+
+class SqlitePermits:
+    """What is left of each account's permits."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def balances(self, account: int) -> dict[str, Balance]:
+        """Return what is on record for an account, by limiter. A limiter that is not there is full."""
+        rows = await self._database.readers.rows(
+            "SELECT limiter, worth_ms, refill_ms, updated_ms FROM permits WHERE account = ?", (account,)
+        )
+        return {limiter: Balance(*figures) for limiter, *figures in rows}
+
+
+def take_permit(connection: sqlite3.Connection, permit: Permit) -> NoPermit | None:
+    """Take one permit; None says that it was taken."""
+    row = connection.execute(
+        "SELECT worth_ms, refill_ms, updated_ms FROM permits WHERE account = ? AND limiter = ?",
+        (permit.account, permit.limiter),
+    ).fetchone()
+    recorded = Balance(*row) if row else permits.full(permit.bucket, permit.now_ms)
+    refilled = permits.refilled(recorded, permit.bucket, permit.now_ms)
+    left = permits.take(refilled, permit.bucket)
+    if left is None:
+        if recorded.updated_ms > permit.now_ms:
+            # The clock stepped back: count from the new time, or nothing refills until it has caught up.
+            _record(connection, permit, refilled)
+        return NoPermit(permits.wait_ms(refilled, permit.bucket))
+    _record(connection, permit, left)
+    return None
+
+
+def _record(connection: sqlite3.Connection, permit: Permit, balance: Balance) -> None:
+    connection.execute(
+        "INSERT INTO permits (account, limiter, worth_ms, refill_ms, updated_ms) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (account, limiter) DO UPDATE SET worth_ms = excluded.worth_ms,"
+        " refill_ms = excluded.refill_ms, updated_ms = excluded.updated_ms",
+        (permit.account, permit.limiter, balance.worth_ms, balance.refill_ms, balance.updated_ms),
+    )
+
+
+def purge_full(
+    connection: sqlite3.Connection, *, buckets: Mapping[str, Bucket], now_ms: int, after: tuple[int, str], chunk: int
+) -> tuple[int, tuple[int, str] | None]:
+    """Delete balances that are full again among the `chunk` rows that follow (account, limiter) `after`.
+
+    Return how many went, and where to go on (None: that was the end). A limiter that is not among `buckets` is left
+    alone: nothing says when it is full.
+    """
+    rows = connection.execute(
+        "SELECT account, limiter, worth_ms, refill_ms, updated_ms FROM permits"
+        " WHERE (account, limiter) > (?, ?) ORDER BY account, limiter LIMIT ?",
+        (*after, chunk),
+    ).fetchall()
+    gone = [
+        (account, limiter)
+        for account, limiter, *figures in rows
+        if (bucket := buckets.get(limiter)) is not None
+        and permits.refilled(Balance(*figures), bucket, now_ms).worth_ms == bucket.full_ms
+    ]
+    connection.executemany("DELETE FROM permits WHERE account = ? AND limiter = ?", gone)
+    return len(gone), (rows[-1][0], rows[-1][1]) if len(rows) == chunk else None

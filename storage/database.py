@@ -1,0 +1,83 @@
+"""An open database as its tables see it: the writer, the readers, and what encrypts."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.database_file import FileLock, connect_writer
+from storage.encryption import BlindIndex, KeyRing, Vault, new_key, place
+from storage.errors import DamagedValue, StorageFailed, StorageKeyMissing, WrongStorageKey
+from storage.migration import load_migrations, migrate
+from storage.readers import Readers
+from storage.writer import Writer
+
+_INDEX_KEY = "index_key"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of the storage; the defaults suit one machine."""
+
+    max_queue: int = 10_000
+    """Writes that may wait at once; one more is refused with `StorageBusy`."""
+    max_batch: int = 500
+    """Writes that share one commit."""
+    readers: int = 2
+    """Connections that read."""
+    busy_timeout_ms: int = 5_000
+    """How long to wait for another program that locks the file, a backup for example."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """What every table is given."""
+
+    writer: Writer
+    readers: Readers
+    vault: Vault
+
+
+async def open_database(path: Path, key_ring: KeyRing, limits: Limits, closing: AsyncExitStack) -> Database:
+    """Open or create the file, bring it to the newest schema, check the key; `closing` undoes it all in reverse.
+
+    Raise `StorageInUse`, `StorageTooNew`, `WrongStorageKey` or `StorageFailed`.
+    """
+    lock = FileLock(path)
+    closing.callback(lock.release)
+    connection, vault = await asyncio.to_thread(_prepare, path, key_ring, limits)
+    writer = Writer(connection, max_queue=limits.max_queue, max_batch=limits.max_batch)
+    closing.push_async_callback(writer.close)
+    readers = await Readers.open(path, count=limits.readers, busy_timeout_ms=limits.busy_timeout_ms)
+    # Readers close first, so that the writer is the last and SQLite folds the log into the file.
+    closing.push_async_callback(readers.close)
+    return Database(writer, readers, vault)
+
+
+def _prepare(path: Path, key_ring: KeyRing, limits: Limits) -> tuple[sqlite3.Connection, Vault]:
+    connection = connect_writer(path, busy_timeout_ms=limits.busy_timeout_ms)
+    try:
+        migrate(connection, load_migrations())
+        return connection, Vault(key_ring, _index(connection, key_ring, path))
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise StorageFailed(f"{path} cannot be read: {error}") from error
+        raise
+
+
+def _index(connection: sqlite3.Connection, key_ring: KeyRing, path: Path) -> BlindIndex:
+    """Return the database's blind index, drawing its key the first time. That it decrypts proves the storage key."""
+    where = place("meta", "value", _INDEX_KEY)
+    row = connection.execute("SELECT value FROM meta WHERE name = ?", (_INDEX_KEY,)).fetchone()
+    if row is None:
+        key = new_key()
+        connection.execute("INSERT INTO meta (name, value) VALUES (?, ?)", (_INDEX_KEY, key_ring.encrypt(where, key)))
+        return BlindIndex(key)
+    try:
+        return BlindIndex(key_ring.decrypt(where, row[0]))
+    except (DamagedValue, StorageKeyMissing) as error:
+        raise WrongStorageKey(f"{path} was encrypted under another storage key ({error})") from error

@@ -1,0 +1,353 @@
+"""The one door to everything durable.
+
+`Storage` is what the bridge sees; SQLite stands behind it today. Times are whole seconds unless a name ends in `_ms`.
+Public keys, event ids and JSON texts come in as the strings of the wire; how they are hidden at rest is the
+implementation's business. Every method that writes returns only after the write is durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from nips.event import Event, VerifiedEvent
+from nips.filter import Filter
+from storage.permits import Balance, Bucket
+
+HERE = "here"
+"""Destination of what is delivered by our own relay endpoint; every other destination is a relay's URL."""
+
+
+class Added(StrEnum):
+    """What became of something offered for keeping."""
+
+    ADDED = "added"
+    DUPLICATE = "duplicate"
+    STALE = "stale"
+    """A newer version of a replaceable event is already here."""
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class InboxEntry:
+    """A wrap addressed to the bridge, accepted and not yet answered."""
+
+    wrap_id: str
+    link: str
+    """Where it came in: `HERE` or a relay's URL; answers go back the same way."""
+    received_at: int
+    wrap_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event ready to be served: its order and its exact JSON."""
+
+    id: str
+    created_at: int
+    json: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An admitted Nostr key."""
+
+    number: int
+    pubkey: str
+    pni_salt: bytes
+    """16 random bytes, made once (protocol.md §2)."""
+    admitted_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A key that may act for an account."""
+
+    device_id: str
+    """UUID text."""
+    pubkey: str
+    name: str
+    platform: str | None
+    is_primary: bool
+    registered_day: int
+    last_seen_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """What an account and its primary device are made of."""
+
+    pubkey: str
+    pni_salt: bytes
+    device_id: str
+    day: int
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """One permit to be taken from (limiter, account) in the transaction that answers."""
+
+    limiter: str
+    account: int
+    bucket: Bucket
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """What makes a request the same request (protocol.md §1, step 9)."""
+
+    scope: str
+    """The account's public key, or an anonymous caller's own."""
+    request_id: str
+    rumor_id: str
+    digest: bytes
+    """SHA-256 of the RFC 8785 form of method and params."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRequest:
+    """An answered request: which rumor asked first, what it asked, and the response rumor's JSON."""
+
+    rumor_id: str
+    digest: bytes
+    response_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReply:
+    """A finished gift wrap for a recipient on our own relay: kept there until it expires, beyond any quota."""
+
+    wrap: VerifiedEvent
+    recipient: str
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedReply:
+    """Something for the outbox: a finished wrap, or (live replies) a response rumor that is wrapped at each attempt."""
+
+    destination: str
+    recipient: str
+    wrap_kind: int
+    payload_json: str
+    """The wrap's JSON, or the rumor's when `wrap_kind` is 21059."""
+    expires_at: int
+    next_attempt_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """All that step 15 records in one transaction: the wrap leaves the inbox, the rest appears."""
+
+    wrap_ids: Sequence[str]
+    """The wrap that asked and those that joined it."""
+    replies: Sequence[StoredReply | QueuedReply] = ()
+    request: RequestKey | None = None
+    """None: the answer is not stored, so the same rumor may be tried again."""
+    response_json: str = ""
+    forget_at: int = 0
+    """When the stored response may go: its rumor is refused as expired by then."""
+    permit: Permit | None = None
+    seen_device: str | None = None
+    """Device whose `last_seen_day` becomes `seen_day`."""
+    seen_day: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The answer is durable; `queued` are the outbox numbers of its queued replies, in their order."""
+
+    queued: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class NoPermit:
+    """Nothing was recorded: the permit was gone by the time of the commit."""
+
+    wait_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyKnown:
+    """Nothing was recorded: somebody else answered the same request first."""
+
+    known: KnownRequest
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A queued reply as it waits in the outbox."""
+
+    number: int
+    destination: str
+    recipient: str
+    wrap_kind: int
+    payload_json: str
+    expires_at: int
+    attempts: int
+    next_attempt_at: int
+
+
+class Inbox(Protocol):
+    """Wraps addressed to the bridge."""
+
+    async def add(self, entry: InboxEntry, *, seen_until: int, max_waiting: int) -> Added:
+        """Keep a wrap and remember its id until `seen_until`: ADDED, DUPLICATE, or FULL past `max_waiting` entries."""
+        ...
+
+    async def waiting(self, *, after: int = 0, limit: int = 500) -> Sequence[tuple[int, InboxEntry]]:
+        """Return entries in order of arrival as (number, entry), those numbered above `after`."""
+        ...
+
+    async def drop(self, wrap_ids: Sequence[str]) -> None:
+        """Let wraps go that get no answer; their ids stay remembered."""
+        ...
+
+
+class Requests(Protocol):
+    """Answered requests, so that none is answered twice."""
+
+    async def find(self, *, scope: str, request_id: str, rumor_id: str) -> KnownRequest | None:
+        """Return the answer to this very rumor or, failing that, to this (scope, id)."""
+        ...
+
+    async def commit(self, answer: Answer) -> Committed | NoPermit | AlreadyKnown:
+        """Record everything about an answer, or nothing."""
+        ...
+
+
+class Outbox(Protocol):
+    """What still has to go out."""
+
+    async def waiting(self, *, destination: str, now: int, limit: int = 500) -> Sequence[OutboxRow]:
+        """Return rows for a destination that have not expired, those due first."""
+        ...
+
+    async def delivered(self, numbers: Sequence[int]) -> None:
+        """Remove rows that reached their destination, or that it refused for good."""
+        ...
+
+    async def postpone(self, number: int, *, next_attempt_at: int) -> None:
+        """Count a failed attempt and set the time of the next."""
+        ...
+
+
+class Accounts(Protocol):
+    """Who may call."""
+
+    async def find(self, device_pubkey: str) -> tuple[Account, Device] | None:
+        """Return the account for which a key may act, and the device it is."""
+        ...
+
+    async def admit(self, new: NewAccount, *, max_accounts: int) -> tuple[Account, Device] | None:
+        """Make an account with its primary device, or return the one that is there; None when there are too many."""
+        ...
+
+    async def devices(self, account: int) -> Sequence[Device]:
+        """Return an account's devices, the primary first."""
+        ...
+
+
+class Permits(Protocol):
+    """Balances of (limiter, account)."""
+
+    async def balances(self, account: int) -> dict[str, Balance]:
+        """Return what is on record for an account, by limiter. A limiter that is not there is full."""
+        ...
+
+
+class GiftWraps(Protocol):
+    """Kind 1059 events kept for their recipients."""
+
+    async def add(self, wrap: VerifiedEvent, *, recipient: str, expires_at: int, quota: int) -> Added:
+        """Keep a wrap for its recipient: ADDED, DUPLICATE, or FULL when the recipient has `quota` wraps already."""
+        ...
+
+    async def query(
+        self, wanted: Filter, *, recipients: Collection[str], now: int, limit: int
+    ) -> Sequence[StoredEvent]:
+        """Return unexpired wraps of these recipients that match, newest first, ties by lowest id."""
+        ...
+
+
+class Replaceables(Protocol):
+    """Public replaceable and addressable events: the newest of each (NIP-01)."""
+
+    async def put(self, event: VerifiedEvent, *, max_events: int) -> Added:
+        """Keep an event if it is the newest of its address; FULL past `max_events` addresses."""
+        ...
+
+    async def query(self, wanted: Filter, *, now: int, limit: int) -> Sequence[StoredEvent]:
+        """Return unexpired events that match, newest first, ties by lowest id."""
+        ...
+
+    async def latest(self, pubkey: str, kind: int) -> Event | None:
+        """Return an author's newest event of a kind."""
+        ...
+
+
+class Secrets(Protocol):
+    """Named secrets of the bridge itself."""
+
+    async def get(self, name: str) -> bytes | None:
+        """Return a secret, decrypted."""
+        ...
+
+    async def put(self, name: str, value: bytes) -> None:
+        """Set a secret; a name that is taken keeps its value and raises `SecretExists`."""
+        ...
+
+
+class Storage(Protocol):
+    """The whole store."""
+
+    @property
+    def inbox(self) -> Inbox:
+        """Wraps addressed to the bridge."""
+        ...
+
+    @property
+    def requests(self) -> Requests:
+        """Answered requests."""
+        ...
+
+    @property
+    def outbox(self) -> Outbox:
+        """What still has to go out."""
+        ...
+
+    @property
+    def accounts(self) -> Accounts:
+        """Who may call."""
+        ...
+
+    @property
+    def permits(self) -> Permits:
+        """Balances of (limiter, account)."""
+        ...
+
+    @property
+    def gift_wraps(self) -> GiftWraps:
+        """Wraps kept for their recipients."""
+        ...
+
+    @property
+    def replaceables(self) -> Replaceables:
+        """Public replaceable events."""
+        ...
+
+    @property
+    def secrets(self) -> Secrets:
+        """Named secrets of the bridge itself."""
+        ...
+
+    async def purge(self, *, now: int, buckets: Mapping[str, Bucket]) -> dict[str, int]:
+        """Delete what has expired and buckets that are full again; return the rows removed, by table."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is queued and close the file."""
+        ...

@@ -1,0 +1,103 @@
+"""Answered requests, and the one transaction that answers: a request is never lost, and never counted twice."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from storage.accounts import record_seen
+from storage.balances import take_permit
+from storage.database import Database
+from storage.encryption import Vault, place
+from storage.gift_wraps import insert_wrap
+from storage.hours import hour_after, hour_of
+from storage.inbox import remove_wraps
+from storage.interface import AlreadyKnown, Answer, Committed, KnownRequest, NoPermit, QueuedReply, RequestKey
+from storage.outbox import enqueue
+
+# One statement for both keys; the rumor's own answer comes before that of another rumor with the same id.
+_FIND = "SELECT rumor, answer FROM responses WHERE rumor = ?1 OR request = ?2 ORDER BY rumor = ?1 DESC LIMIT 1"
+
+
+class SqliteRequests:
+    """Answered requests, so that none is answered twice."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, *, scope: str, request_id: str, rumor_id: str) -> KnownRequest | None:
+        """Return the answer to this very rumor or, failing that, to this (scope, id)."""
+        vault = self._database.vault
+        row = await self._database.readers.row(
+            _FIND, (_rumor_index(vault, rumor_id), _request_index(vault, scope, request_id))
+        )
+        return _known(vault, *row) if row else None
+
+    async def commit(self, answer: Answer) -> Committed | NoPermit | AlreadyKnown:
+        """Record everything about an answer, or nothing."""
+        vault = self._database.vault
+        return await self._database.writer.run(lambda connection: _commit(connection, vault, answer))
+
+
+def purge_responses(connection: sqlite3.Connection, now: int, chunk: int) -> int:
+    """Forget responses whose rumors are refused as expired by now, at most `chunk`; return how many."""
+    return connection.execute(
+        "DELETE FROM responses WHERE rumor IN (SELECT rumor FROM responses WHERE forget_hour <= ? LIMIT ?)",
+        (hour_of(now), chunk),
+    ).rowcount
+
+
+def _commit(connection: sqlite3.Connection, vault: Vault, answer: Answer) -> Committed | NoPermit | AlreadyKnown:
+    # Nothing is written before both refusals are past.
+    if answer.request is not None:
+        known = _find(connection, vault, answer.request)
+        if known is not None:
+            return AlreadyKnown(known)
+    if answer.permit is not None:
+        refusal = take_permit(connection, answer.permit)
+        if refusal is not None:
+            return refusal
+    if answer.request is not None:
+        _insert(connection, vault, answer.request, answer)
+    queued = []
+    for reply in answer.replies:
+        if isinstance(reply, QueuedReply):
+            queued.append(enqueue(connection, vault, reply))
+        else:
+            insert_wrap(connection, vault, reply.wrap, recipient=reply.recipient, expires_at=reply.expires_at)
+    remove_wraps(connection, answer.wrap_ids)
+    if answer.seen_device is not None:
+        record_seen(connection, vault, answer.seen_device, answer.seen_day)
+    return Committed(tuple(queued))
+
+
+def _find(connection: sqlite3.Connection, vault: Vault, request: RequestKey) -> KnownRequest | None:
+    keys = (_rumor_index(vault, request.rumor_id), _request_index(vault, request.scope, request.request_id))
+    row = connection.execute(_FIND, keys).fetchone()
+    return _known(vault, *row) if row else None
+
+
+def _insert(connection: sqlite3.Connection, vault: Vault, request: RequestKey, answer: Answer) -> None:
+    rumor = _rumor_index(vault, request.rumor_id)
+    content = [request.rumor_id, request.digest.hex(), answer.response_json]
+    connection.execute(
+        "INSERT INTO responses (rumor, request, forget_hour, answer) VALUES (?, ?, ?, ?)",
+        (
+            rumor,
+            _request_index(vault, request.scope, request.request_id),
+            hour_after(answer.forget_at),
+            vault.encrypt_json(place("responses", "answer", rumor), content),
+        ),
+    )
+
+
+def _known(vault: Vault, rumor: bytes, stored: bytes) -> KnownRequest:
+    rumor_id, digest, response = vault.decrypt_json(place("responses", "answer", rumor), stored)
+    return KnownRequest(rumor_id, bytes.fromhex(digest), response)
+
+
+def _rumor_index(vault: Vault, rumor_id: str) -> bytes:
+    return vault.index.of("responses.rumor", rumor_id)
+
+
+def _request_index(vault: Vault, scope: str, request_id: str) -> bytes:
+    return vault.index.of("responses.request", scope, request_id)

@@ -1,0 +1,76 @@
+"""The storage in one SQLite file.
+
+A thief of the file without the storage key learns:
+
+- how many accounts, devices, waiting and answered requests and kept wraps there are;
+- the days on which accounts and devices came and were last seen;
+- how much each numbered account has left of which limiter, and when it last used it;
+- ids, times and expiry of kept wraps, and which of them share an unnamed recipient;
+- ids of the wraps accepted lately;
+- how many replies wait for each unnamed relay, and until when;
+- the public replaceable events, which the relay shows to everyone.
+
+The file holds no public key of an account or recipient, no request and nothing that was answered, no id of a rumor, no
+name, password or key in clear. None of them can be guessed at either, because look-ups use keyed hashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from storage.accounts import SqliteAccounts
+from storage.balances import SqlitePermits
+from storage.database import Database, Limits, open_database
+from storage.encryption import KeyRing
+from storage.gift_wraps import SqliteGiftWraps
+from storage.inbox import SqliteInbox
+from storage.outbox import SqliteOutbox
+from storage.permits import Bucket
+from storage.purge import purge
+from storage.replaceables import SqliteReplaceables
+from storage.requests import SqliteRequests
+from storage.rotation import reencrypt
+from storage.secrets import SqliteSecrets
+
+
+class SqliteStorage:
+    """The whole store in one file; `open_storage` makes it."""
+
+    def __init__(self, database: Database, closing: AsyncExitStack) -> None:
+        self._database = database
+        self._closing = closing
+        self.inbox = SqliteInbox(database)
+        self.requests = SqliteRequests(database)
+        self.outbox = SqliteOutbox(database)
+        self.accounts = SqliteAccounts(database)
+        self.permits = SqlitePermits(database)
+        self.gift_wraps = SqliteGiftWraps(database)
+        self.replaceables = SqliteReplaceables(database)
+        self.secrets = SqliteSecrets(database)
+
+    async def purge(self, *, now: int, buckets: Mapping[str, Bucket]) -> dict[str, int]:
+        """Delete what has expired and buckets that are full again; return the rows removed, by table."""
+        return await purge(self._database, now=now, buckets=buckets)
+
+    async def reencrypt(self) -> int:
+        """Encrypt everything under the newest key of the ring; return how many values were under older ones."""
+        return await reencrypt(self._database)
+
+    async def close(self) -> None:
+        """Finish what is queued and close the file."""
+        await self._closing.aclose()
+
+
+async def open_storage(path: Path, key_ring: KeyRing, limits: Limits | None = None) -> SqliteStorage:
+    """Open or create a database file.
+
+    Raise `StorageInUse`, `StorageTooNew`, `WrongStorageKey` or `StorageFailed`; each text says what to do.
+    """
+    closing = AsyncExitStack()
+    try:
+        return SqliteStorage(await open_database(path, key_ring, limits or Limits(), closing), closing)
+    except BaseException:
+        await closing.aclose()
+        raise

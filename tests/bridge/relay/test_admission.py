@@ -1,0 +1,471 @@
+"""The door for events: every step's refusals, their order, and what becomes of what is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from bridge.relay.admission import KNOWN, OUTDATED, TAKEN, Admission, Verdict
+from bridge.relay.limits import PublishLimits
+from bridge.relay.rates import per_second
+from bridge.relay.refusals import AuthRequired, Blocked, RateLimited, Refused, Restricted, Unacceptable
+from nips.errors import InvalidEvent, InvalidWrap, NipError
+from nips.event import Event, VerifiedEvent
+from nips.keys import PublicKey
+from nips.kinds import AUTH
+from nips.nip59 import WrapWindow
+from storage.errors import StorageBusy
+from storage.interface import HERE, Added
+from storage.sqlite import SqliteStorage
+from tests.bridge.relay.builders import (
+    ALICE,
+    BOB,
+    BRIDGE,
+    LIVE,
+    NOW,
+    SENDER,
+    STORED,
+    Inbox,
+    a_filter,
+    a_key,
+    a_wrap,
+    altered,
+    an_auth,
+    an_event,
+)
+from tests.support.clock import FixedClock
+
+WRAP_KINDS = pytest.mark.parametrize("kind", [STORED, LIVE])
+
+
+@dataclass
+class Door:
+    """An admission and everything behind it."""
+
+    storage: SqliteStorage
+    inbox: Inbox
+    clock: FixedClock
+    limits: PublishLimits = field(default_factory=PublishLimits)
+    delivered: list[VerifiedEvent] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.set(self.limits)
+
+    def set(self, limits: PublishLimits) -> None:
+        self.admission = Admission(
+            bridge=BRIDGE.public_key,
+            inbox=self.inbox,
+            gift_wraps=self.storage.gift_wraps,
+            replaceables=self.storage.replaceables,
+            deliver=self._deliver,
+            clock=self.clock,
+            limits=limits,
+        )
+
+    async def admit(self, event: Event, *, keys: Sequence[PublicKey] = (), wait_seconds: float = 0) -> Verdict:
+        return await self.admission.admit(event, keys=keys, wait_seconds=wait_seconds)
+
+    async def wraps(self) -> list[str]:
+        everybody = {key.public_key for key in (ALICE, BOB, BRIDGE)}
+        rows = await self.storage.gift_wraps.query(a_filter(), recipients=everybody, now=self.clock.now(), limit=100)
+        return [row.id for row in rows]
+
+    async def public(self) -> list[str]:
+        rows = await self.storage.replaceables.query(a_filter(), now=self.clock.now(), limit=100)
+        return [row.id for row in rows]
+
+    def _deliver(self, event: VerifiedEvent) -> int:
+        self.delivered.append(event)
+        return 1
+
+
+@pytest.fixture
+def door(storage: SqliteStorage, inbox: Inbox, clock: FixedClock) -> Door:
+    return Door(storage, inbox, clock)
+
+
+# --- what becomes of what is taken
+
+
+async def test_stored_wrap_is_kept_and_delivered(door: Door) -> None:
+    wrap = a_wrap()
+    assert await door.admit(wrap) == TAKEN
+    assert await door.wraps() == [wrap.id]
+    assert door.delivered == [wrap]
+    assert door.inbox.wraps == []
+
+
+async def test_live_wrap_is_delivered_and_never_kept(door: Door) -> None:
+    wrap = a_wrap(kind=LIVE)
+    assert await door.admit(wrap) == TAKEN
+    assert door.delivered == [wrap]
+    assert await door.wraps() == []
+
+
+@WRAP_KINDS
+async def test_wrap_for_the_bridge_goes_to_its_inbox_and_nowhere_else(door: Door, kind: int) -> None:
+    wrap = a_wrap(BRIDGE, kind=kind)
+    assert await door.admit(wrap) == TAKEN
+    assert door.inbox.wraps == [(wrap, HERE)]
+    assert await door.wraps() == []
+    assert door.delivered == []
+
+
+async def test_wrap_for_the_bridge_is_taken_though_live_wraps_are_not_passed_on(door: Door) -> None:
+    door.set(PublishLimits(ephemeral_kinds=frozenset()))
+    assert await door.admit(a_wrap(BRIDGE, kind=LIVE)) == TAKEN
+    with pytest.raises(Blocked):
+        await door.admit(a_wrap(ALICE, kind=LIVE))
+
+
+async def test_configured_ephemeral_kind_is_delivered_and_not_kept(door: Door) -> None:
+    event = an_event(kind=24133)
+    assert await door.admit(event) == TAKEN
+    assert door.delivered == [event]
+    assert await door.public() == []
+
+
+@pytest.mark.parametrize("kind", [0, 3, 10002, 10050])
+async def test_configured_replaceable_kind_is_kept_and_delivered(door: Door, kind: int) -> None:
+    event = an_event(kind=kind, created_at=1)
+    assert await door.admit(event) == TAKEN
+    assert await door.public() == [event.id]
+    assert door.delivered == [event]
+
+
+async def test_older_version_is_told_so_and_not_delivered(door: Door) -> None:
+    newer, older = an_event(kind=10050, created_at=NOW), an_event(kind=10050, created_at=NOW - 1)
+    await door.admit(newer)
+    assert await door.admit(older) == OUTDATED
+    assert await door.admit(older) == OUTDATED
+    assert await door.public() == [newer.id]
+    assert door.delivered == [newer]
+
+
+async def test_configured_addressable_kind_is_kept_for_each_d_tag(door: Door) -> None:
+    door.set(PublishLimits(replaceable_kinds=frozenset({30078})))
+    events = [an_event(kind=30078, tags=[("d", d)]) for d in "ab"]
+    for event in events:
+        await door.admit(event)
+    assert set(await door.public()) == {event.id for event in events}
+
+
+@pytest.mark.parametrize(
+    ("expiration", "kept_until"), [(None, NOW + 1000), (NOW + 10, NOW + 10), (NOW + 5000, NOW + 1000)]
+)
+async def test_wrap_is_kept_until_its_expiration_or_ours(door: Door, expiration: int | None, kept_until: int) -> None:
+    door.set(PublishLimits(retention_seconds=1000))
+    tags = [] if expiration is None else [("expiration", str(expiration))]
+    wrap = a_wrap(tags=tags)
+    await door.admit(wrap)
+    door.clock.advance(kept_until - 1 - NOW)
+    assert await door.wraps() == [wrap.id]
+    door.clock.advance(1)
+    assert await door.wraps() == []
+
+
+# --- step 1
+
+
+@pytest.mark.parametrize("event", [a_wrap(), a_wrap(kind=LIVE), a_wrap(BRIDGE), an_event(), an_event(kind=1)])
+async def test_forged_event_is_invalid_whatever_its_kind(door: Door, event: VerifiedEvent) -> None:
+    for forged in (
+        altered(event, id="00" * 32),
+        altered(event, content="other"),
+        altered(event, pubkey=BOB.public_key),
+        altered(event, sig=an_event(content="x").sig),
+    ):
+        with pytest.raises(InvalidEvent):
+            await door.admit(forged)
+    assert door.delivered == []
+    assert door.inbox.wraps == []
+
+
+async def test_event_larger_than_allowed_is_invalid(door: Door) -> None:
+    event = a_wrap(content="é" * 500)
+    size = len(event.to_json().encode())
+    door.set(PublishLimits(max_event_bytes=size))
+    assert await door.admit(event) == TAKEN
+    door.set(PublishLimits(max_event_bytes=size - 1))
+    with pytest.raises(InvalidEvent, match="larger"):
+        await door.admit(event)
+
+
+async def test_event_with_more_tags_than_allowed_is_invalid(door: Door) -> None:
+    door.set(PublishLimits(max_event_tags=2))
+    assert await door.admit(a_wrap(tags=[("t", "1")])) == TAKEN
+    with pytest.raises(InvalidEvent, match="tags"):
+        await door.admit(a_wrap(tags=[("t", "1"), ("t", "2")]))
+
+
+# --- step 2
+
+
+@pytest.mark.parametrize("kind", [1, 4, 5, 13, 14, 1058, 10000, 20001, 22242, 24390, 31990])
+async def test_other_kinds_are_blocked(door: Door, kind: int) -> None:
+    with pytest.raises(Blocked):
+        await door.admit(an_event(kind=kind))
+    assert door.delivered == []
+
+
+async def test_auth_event_is_never_published_even_if_its_kind_is_configured(door: Door) -> None:
+    door.set(PublishLimits(ephemeral_kinds=frozenset({AUTH})))
+    with pytest.raises(Blocked):
+        await door.admit(an_auth(ALICE))
+    assert door.delivered == []
+
+
+@WRAP_KINDS
+@pytest.mark.parametrize(
+    "tags",
+    [
+        [],
+        [("p",)],
+        [("p", "ALICE")],
+        [("p", ALICE.public_key.upper())],
+        [("p", ALICE.public_key), ("p", BOB.public_key)],
+        [("p", BRIDGE.public_key), ("p", BRIDGE.public_key)],
+    ],
+    ids=["none", "empty", "no key", "upper case", "two", "twice"],
+)
+async def test_wrap_has_exactly_one_recipient(door: Door, kind: int, tags: list[tuple[str, ...]]) -> None:
+    with pytest.raises(InvalidWrap):
+        await door.admit(an_event(kind=kind, tags=tags))
+
+
+WINDOW = WrapWindow(past_seconds=1000, future_seconds=100, ephemeral_seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("kind", "earliest", "latest"), [(STORED, -1000, 100), (LIVE, -10, 10), (24133, -10, 10), (0, -NOW, 100)]
+)
+@pytest.mark.parametrize("to", [ALICE, BRIDGE])
+async def test_window_of_the_kind_is_exact(door: Door, kind: int, earliest: int, latest: int, to: Any) -> None:
+    door.set(PublishLimits(window=WINDOW))
+    tags = [("p", to.public_key)]
+    for inside in (earliest, 0, latest):
+        event = an_event(a_key(str(inside)), kind=kind, created_at=NOW + inside, tags=tags)
+        assert await door.admit(event) == TAKEN
+    for outside in (earliest - 1, latest + 1):
+        if NOW + outside >= 0:
+            with pytest.raises((InvalidWrap, Unacceptable), match="created_at"):
+                await door.admit(an_event(kind=kind, created_at=NOW + outside, tags=tags))
+
+
+@pytest.mark.parametrize("kind", [STORED, LIVE, 24133, 0])
+@pytest.mark.parametrize("expiration", [str(NOW), str(NOW - 1), "soon", "-1", "1.5", ""])
+async def test_event_that_is_over_or_says_nothing_readable_about_it_is_invalid(
+    door: Door, kind: int, expiration: str
+) -> None:
+    tags = [("p", ALICE.public_key), ("expiration", expiration)]
+    with pytest.raises((InvalidWrap, Unacceptable), match="expiration"):
+        await door.admit(an_event(kind=kind, tags=tags))
+
+
+@pytest.mark.parametrize(("keys", "refusal"), [((), AuthRequired), ((BOB.public_key,), Restricted)])
+async def test_protected_event_is_published_by_its_author_only(
+    door: Door, keys: tuple[PublicKey, ...], refusal: type[Refused]
+) -> None:
+    event = an_event(kind=0, tags=[("-",)])
+    with pytest.raises(refusal):
+        await door.admit(event, keys=keys)
+    assert await door.admit(event, keys=[SENDER.public_key]) == TAKEN
+
+
+@WRAP_KINDS
+async def test_wrap_is_never_protected(door: Door, kind: int) -> None:
+    with pytest.raises(AuthRequired):
+        await door.admit(a_wrap(kind=kind, tags=[("-",)]))
+
+
+# --- step 3
+
+
+@pytest.mark.parametrize("event", [a_wrap(), a_wrap(kind=LIVE), a_wrap(BRIDGE), an_event(), an_event(kind=24133)])
+async def test_repeat_is_told_so_and_goes_no_further(door: Door, event: VerifiedEvent) -> None:
+    assert await door.admit(event) == TAKEN
+    assert await door.admit(event) == KNOWN
+    assert len(door.delivered) + len(door.inbox.wraps) == 1
+
+
+async def test_kept_wrap_is_known_after_a_restart(door: Door) -> None:
+    wrap = a_wrap()
+    await door.admit(wrap)
+    door.set(PublishLimits())
+    assert await door.admit(wrap) == KNOWN
+    assert len(door.delivered) == 1
+
+
+async def test_repeat_of_an_ephemeral_event_is_known_for_as_long_as_its_time_lets_it_in(door: Door) -> None:
+    door.set(PublishLimits(seen_seconds=1, window=WrapWindow(ephemeral_seconds=500)))
+    wrap = a_wrap(kind=LIVE, created_at=NOW + 500)
+    await door.admit(wrap)
+    door.clock.advance(1000)
+    assert await door.admit(wrap) == KNOWN
+    door.clock.advance(1)
+    with pytest.raises(InvalidWrap, match="created_at"):
+        await door.admit(wrap)
+
+
+async def test_no_more_ids_are_remembered_than_allowed(door: Door) -> None:
+    door.set(PublishLimits(max_seen=2))
+    wraps = [a_wrap(kind=LIVE, content=str(number)) for number in range(3)]
+    for wrap in wraps:
+        await door.admit(wrap)
+    assert [await door.admit(wrap) for wrap in (wraps[2], wraps[0])] == [KNOWN, TAKEN]
+
+
+async def test_repeat_under_a_false_signature_is_invalid(door: Door) -> None:
+    wrap = a_wrap(kind=LIVE)
+    await door.admit(wrap)
+    with pytest.raises(InvalidEvent):
+        await door.admit(altered(wrap, sig=an_event().sig))
+
+
+async def test_claimed_id_of_a_known_event_is_invalid(door: Door) -> None:
+    wrap = a_wrap(kind=LIVE)
+    await door.admit(wrap)
+    with pytest.raises(InvalidEvent):
+        await door.admit(altered(a_wrap(kind=LIVE, content="other"), id=wrap.id))
+
+
+# --- step 4 and 5
+
+
+async def test_connection_beyond_its_rate_is_refused(door: Door) -> None:
+    wrap = a_wrap()
+    with pytest.raises(RateLimited, match="wait 3 s"):
+        await door.admit(wrap, wait_seconds=2.5)
+    assert await door.admit(wrap) == TAKEN
+
+
+@WRAP_KINDS
+async def test_recipient_gets_no_more_than_its_rate(door: Door, kind: int) -> None:
+    door.set(PublishLimits(recipient=per_second(0.5, burst=2)))
+    wraps = [a_wrap(kind=kind, content=str(number)) for number in range(4)]
+    assert [await door.admit(wrap) for wrap in wraps[:2]] == [TAKEN, TAKEN]
+    with pytest.raises(RateLimited, match="wait 2 s"):
+        await door.admit(wraps[2])
+    assert await door.admit(a_wrap(BOB, kind=kind)) == TAKEN
+    door.clock.advance(2)
+    assert await door.admit(wraps[2]) == TAKEN
+
+
+async def test_no_more_recipients_are_tracked_than_allowed(door: Door) -> None:
+    door.set(PublishLimits(recipient=per_second(0.001, burst=1), max_tracked_recipients=2))
+    for name in ("a", "b", "c"):
+        await door.admit(a_wrap(a_key(name), kind=LIVE))
+    assert len(door.admission._rates) == 2
+
+
+async def test_bridge_has_room_in_its_inbox_and_no_rate(door: Door) -> None:
+    door.set(PublishLimits(recipient=per_second(0.001, burst=1)))
+    for number in range(5):
+        assert await door.admit(a_wrap(BRIDGE, content=str(number))) == TAKEN
+    door.inbox.verdict = Added.FULL
+    with pytest.raises(RateLimited):
+        await door.admit(a_wrap(BRIDGE, content="one too many"))
+
+
+async def test_recipient_has_a_quota(door: Door) -> None:
+    door.set(PublishLimits(quota_per_recipient=2))
+    for number in range(2):
+        await door.admit(a_wrap(content=str(number)))
+    with pytest.raises(RateLimited, match="room"):
+        await door.admit(a_wrap(content="one too many"))
+    assert await door.admit(a_wrap(BOB)) == TAKEN
+    assert len(door.delivered) == 3
+
+
+async def test_replaceable_events_have_a_limit(door: Door) -> None:
+    door.set(PublishLimits(max_replaceable_events=1))
+    await door.admit(an_event(kind=0))
+    with pytest.raises(RateLimited, match="room"):
+        await door.admit(an_event(BOB, kind=0))
+    assert await door.admit(an_event(kind=0, created_at=NOW + 1)) == TAKEN
+
+
+async def test_inbox_knows_repeats_that_we_have_forgotten(door: Door) -> None:
+    door.inbox.verdict = Added.DUPLICATE
+    assert await door.admit(a_wrap(BRIDGE)) == KNOWN
+
+
+@pytest.mark.parametrize("error", [StorageBusy("full"), RuntimeError("bug")])
+async def test_event_that_we_failed_to_keep_may_be_sent_again(door: Door, error: Exception) -> None:
+    wrap = a_wrap(BRIDGE)
+    door.inbox.error = error
+    with pytest.raises(type(error)):
+        await door.admit(wrap)
+    door.inbox.error = None
+    assert await door.admit(wrap) == TAKEN
+
+
+# --- the first refusal wins
+
+LIMITS = PublishLimits(recipient=per_second(0.001, burst=1), quota_per_recipient=1, window=WINDOW)
+USED = a_wrap(ALICE, content="takes the rate and the quota")
+OLD = a_wrap(ALICE, created_at=NOW - 2000)
+
+
+@pytest.mark.parametrize(
+    ("event", "wait_seconds", "outcome"),
+    [
+        pytest.param(altered(OLD, sig=USED.sig), 9, InvalidEvent, id="signature before window"),
+        pytest.param(altered(USED, sig=OLD.sig), 9, InvalidEvent, id="signature before seen"),
+        pytest.param(altered(an_event(kind=1), sig=USED.sig), 9, InvalidEvent, id="signature before kind"),
+        pytest.param(an_event(kind=1, created_at=NOW + 2000), 9, Blocked, id="kind before window"),
+        pytest.param(an_event(kind=STORED, created_at=NOW - 2000), 9, InvalidWrap, id="p tag before window"),
+        pytest.param(OLD, 9, InvalidWrap, id="window before rates"),
+        pytest.param(USED, 9, KNOWN, id="seen before rates"),
+        pytest.param(a_wrap(ALICE), 9, RateLimited, id="rate of the connection before that of the recipient"),
+        pytest.param(a_wrap(ALICE), 0, RateLimited, id="rate of the recipient before the quota"),
+    ],
+)
+async def test_first_refusal_wins(
+    door: Door, event: Event, wait_seconds: float, outcome: type[Exception] | Verdict
+) -> None:
+    door.set(LIMITS)
+    await door.admit(USED)
+    if isinstance(outcome, Verdict):
+        assert await door.admit(event, wait_seconds=wait_seconds) == outcome
+        return
+    with pytest.raises(outcome) as refusal:
+        await door.admit(event, wait_seconds=wait_seconds)
+    if outcome is RateLimited:
+        assert f"wait {wait_seconds or 1000} s" in str(refusal.value)
+    assert isinstance(refusal.value, NipError | Refused)
+
+
+async def test_seen_window_is_over_before_the_id_is_forgotten(door: Door) -> None:
+    """A repeat that is too old meanwhile is refused for its time, which comes first."""
+    door.set(replace(LIMITS, seen_seconds=10_000))
+    await door.admit(USED)
+    door.clock.advance(2000)
+    with pytest.raises(InvalidWrap, match="created_at"):
+        await door.admit(USED)
+
+
+# --- the bridge's own events
+
+
+@pytest.mark.parametrize("kind", [10050, 31990, 10002])
+async def test_own_event_is_kept_and_delivered_whatever_others_may_publish(door: Door, kind: int) -> None:
+    door.set(PublishLimits(replaceable_kinds=frozenset(), max_replaceable_events=0))
+    event = an_event(BRIDGE, kind=kind, tags=[("d", "switchboard")])
+    assert await door.admission.publish_own(event) is Added.ADDED
+    assert await door.public() == [event.id]
+    assert door.delivered == [event]
+    assert await door.admission.publish_own(event) is Added.DUPLICATE
+    assert len(door.delivered) == 1
+    with pytest.raises(Blocked):
+        await door.admit(event)
+
+
+async def test_only_own_replaceable_events_are_published_without_asking(door: Door) -> None:
+    for event in (an_event(ALICE, kind=10050), an_event(BRIDGE, kind=1), a_wrap()):
+        with pytest.raises(ValueError, match=r"own|replaceable"):
+            await door.admission.publish_own(event)
+    assert door.delivered == []

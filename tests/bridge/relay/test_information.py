@@ -1,0 +1,53 @@
+"""The NIP-11 document says what is true."""
+
+from __future__ import annotations
+
+import json
+
+from bridge.relay.information import RelayProfile, relay_information
+from bridge.relay.limits import PublishLimits, QueryLimits, RelayLimits, SessionLimits
+from nips.messages import MessageLimits
+from nips.nip59 import WrapWindow
+from tests.bridge.relay.builders import BRIDGE, a_wrap
+
+LIMITS = RelayLimits(
+    session=SessionLimits(message=MessageLimits(max_message_bytes=9000, max_subscription_id=33), max_subscriptions=7),
+    publish=PublishLimits(max_event_bytes=8000, max_event_tags=11, window=WrapWindow(future_seconds=99)),
+    query=QueryLimits(max_limit=55, default_limit=44),
+)
+
+
+def test_document_holds_the_limits_that_hold() -> None:
+    document = json.loads(relay_information(RelayProfile("Name"), LIMITS, bridge=BRIDGE.public_key).to_json())
+    assert document["limitation"] == {
+        "max_message_length": 9000,
+        "max_subscriptions": 7,
+        "max_limit": 55,
+        "default_limit": 44,
+        "max_subid_length": 33,
+        "max_event_tags": 11,
+        "max_content_length": 8000 - 1024,
+        "auth_required": False,
+        "payment_required": False,
+        "restricted_writes": True,
+        "created_at_upper_limit": 99,
+    }
+
+
+def test_bridge_is_found_in_self() -> None:
+    profile = RelayProfile("Name", "What it is", "mailto:me@example.org", version="1.2.3")
+    document = json.loads(relay_information(profile, LIMITS, bridge=BRIDGE.public_key).to_json())
+    assert document["self"] == BRIDGE.public_key
+    assert document["name"] == "Name"
+    assert document["description"] == "What it is"
+    assert document["contact"] == "mailto:me@example.org"
+    assert document["version"] == "1.2.3"
+    assert document["supported_nips"] == [1, 11, 17, 40, 42, 59, 70]
+    assert "pubkey" not in document
+
+
+def test_wrap_with_content_of_the_greatest_length_is_not_too_large() -> None:
+    limitation = relay_information(RelayProfile(), LIMITS, bridge=BRIDGE.public_key).limitation
+    assert limitation.max_content_length is not None
+    wrap = a_wrap(content="A" * limitation.max_content_length, tags=[("expiration", "1" * 16)])
+    assert len(wrap.to_json()) <= LIMITS.publish.max_event_bytes

@@ -1,0 +1,60 @@
+"""Token buckets in memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.relay.rates import Rate, Rates, per_second
+
+
+def test_burst_is_there_at_once_and_then_the_rate_holds() -> None:
+    rate = Rate(per_second(10, burst=3))
+    assert [rate.take(0.0) for _ in range(3)] == [0, 0, 0]
+    assert rate.take(0.0) == pytest.approx(0.1)
+    assert rate.take(0.1) == 0
+    assert rate.take(0.1) > 0
+
+
+def test_refusal_leaves_no_debt() -> None:
+    rate = Rate(per_second(1, burst=1))
+    assert rate.take(0.0) == 0
+    assert all(rate.take(0.0) == 1 for _ in range(100))
+    assert rate.take(1.0) == 0
+
+
+def test_unused_permits_do_not_pile_up_beyond_the_burst() -> None:
+    rate = Rate(per_second(10, burst=2))
+    rate.take(0.0)
+    assert [rate.take(1000.0) > 0 for _ in range(3)] == [False, False, True]
+
+
+@pytest.mark.parametrize("figure", [0.001, 1, 20, 1000, 20_000, 1_000_000])
+def test_rates_of_settings_are_kept_exactly(figure: float) -> None:
+    rate = Rate(per_second(figure, burst=1))
+    assert rate.take(0.0) == 0
+    assert rate.take(0.0) == pytest.approx(1 / figure)
+    assert rate.take(1 / figure) == 0
+
+
+def test_keys_have_separate_buckets() -> None:
+    rates = Rates(per_second(1, burst=1), maximum=10)
+    assert rates.take("alice", 0.0) == 0
+    assert rates.take("bob", 0.0) == 0
+    assert rates.take("alice", 0.0) == 1
+
+
+def test_no_more_keys_are_remembered_than_the_maximum() -> None:
+    rates = Rates(per_second(1, burst=1), maximum=3)
+    for number in range(50):
+        rates.take(str(number), 0.0)
+    assert len(rates) == 3
+
+
+def test_the_key_longest_idle_is_forgotten_first() -> None:
+    rates = Rates(per_second(0.001, burst=1), maximum=2)
+    rates.take("old", 0.0)
+    rates.take("new", 0.0)
+    rates.take("old", 1.0)
+    rates.take("newer", 1.0)
+    assert rates.take("old", 1.0) > 0
+    assert rates.take("new", 1.0) == 0

@@ -1,0 +1,128 @@
+"""Stored events in pages."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.relay.limits import QueryLimits
+from bridge.relay.stored import StoredEvents
+from bridge.relay.visibility import ReadProtection
+from nips.event import VerifiedEvent
+from nips.filter import Filter
+from storage.interface import StoredEvent
+from storage.sqlite import SqliteStorage
+from tests.bridge.relay.builders import ALICE, BOB, BRIDGE, NOW, STORED, a_filter, a_wrap, an_event
+from tests.support.clock import FixedClock
+
+RULE = ReadProtection(BRIDGE.public_key)
+
+
+async def keep(storage: SqliteStorage, *events: VerifiedEvent) -> None:
+    for event in events:
+        if event.kind == STORED:
+            recipient = event.tag_values("p")[0]
+            await storage.gift_wraps.add(event, recipient=recipient, expires_at=NOW + 1000, quota=1000)
+        else:
+            await storage.replaceables.put(event, max_events=1000)
+
+
+async def pages(
+    storage: SqliteStorage, clock: FixedClock, wanted: Filter, limits: QueryLimits, *, who: str = ALICE.public_key
+) -> list[list[str]]:
+    reader = StoredEvents(gift_wraps=storage.gift_wraps, replaceables=storage.replaceables, clock=clock, limits=limits)
+    (view,) = RULE.views([wanted], [who])  # type: ignore[list-item]
+    async with aclosing(reader.pages(view)) as found:
+        return [[event.id for event in page] async for page in found]
+
+
+def in_order(*events: VerifiedEvent) -> list[str]:
+    return [event.id for event in sorted(events, key=lambda event: (-event.created_at, event.id))]
+
+
+async def test_wraps_and_public_events_come_newest_first_and_once(storage: SqliteStorage, clock: FixedClock) -> None:
+    # Many in the same second, so that pages end in the middle of it.
+    wraps = [a_wrap(created_at=NOW - number // 5, content=str(number)) for number in range(23)]
+    public = [an_event(BOB, kind=kind, created_at=NOW - kind % 3) for kind in (0, 3, 10002, 10050)]
+    await keep(storage, *wraps, *public)
+    for size in (1, 2, 3, 7, 50):
+        found = await pages(storage, clock, a_filter(), QueryLimits(page=size))
+        assert [one for page in found for one in page] == in_order(*wraps, *public)
+        assert all(0 < len(page) <= size for page in found)
+
+
+@pytest.mark.parametrize(("limit", "count"), [(None, 4), (0, 0), (1, 1), (6, 6), (7, 6), (1000, 6)])
+async def test_limit_is_the_filters_or_ours(
+    storage: SqliteStorage, clock: FixedClock, limit: int | None, count: int
+) -> None:
+    await keep(storage, *(a_wrap(content=str(number)) for number in range(10)))
+    wanted = a_filter() if limit is None else a_filter(limit=limit)
+    found = await pages(storage, clock, wanted, QueryLimits(max_limit=6, default_limit=4, page=4))
+    assert sum(map(len, found)) == count
+
+
+async def test_only_what_the_view_shows_is_read(storage: SqliteStorage, clock: FixedClock) -> None:
+    mine, other, public = a_wrap(ALICE), a_wrap(BOB), an_event()
+    await keep(storage, mine, other, public)
+    limits = QueryLimits()
+    assert await pages(storage, clock, a_filter(), limits) == [in_order(mine, public)]
+    assert await pages(storage, clock, a_filter(kinds=[STORED]), limits) == [[mine.id]]
+    assert await pages(storage, clock, a_filter(kinds=[0]), limits) == [[public.id]]
+    assert await pages(storage, clock, a_filter(ids=[other.id]), limits) == []
+    assert await pages(storage, clock, a_filter(p=[BOB.public_key]), limits) == []
+    assert await pages(storage, clock, a_filter(kinds=[]), limits) == []
+
+
+async def test_times_of_the_filter_hold_on_every_page(storage: SqliteStorage, clock: FixedClock) -> None:
+    wraps = [a_wrap(created_at=NOW - number) for number in range(10)]
+    await keep(storage, *wraps)
+    found = await pages(storage, clock, a_filter(since=NOW - 7, until=NOW - 2), QueryLimits(page=2))
+    assert [one for page in found for one in page] == in_order(*wraps[2:8])
+
+
+class Memory:
+    """Wraps in memory, some of which expire between one page and the next."""
+
+    def __init__(self, events: list[StoredEvent]) -> None:
+        self.events = events
+        self.largest = 0
+
+    async def query(self, wanted: Filter, *, recipients: object, now: int, limit: int) -> list[StoredEvent]:
+        until = 2**60 if wanted.until is None else wanted.until
+        found = [event for event in self.events if event.created_at <= until][:limit]
+        self.largest = max(self.largest, limit)
+        return found
+
+
+@given(
+    times=st.lists(st.integers(0, 6), max_size=40),
+    size=st.integers(1, 10),
+    limit=st.integers(0, 50),
+    vanish=st.sets(st.integers(0, 39)),
+)
+async def test_no_event_is_left_out_or_repeated(times: list[int], size: int, limit: int, vanish: set[int]) -> None:
+    events = [StoredEvent(f"{number:02}", time, "") for number, time in enumerate(times)]
+    events.sort(key=lambda event: (-event.created_at, event.id))
+    memory = Memory(events)
+    reader = StoredEvents(
+        gift_wraps=memory,  # type: ignore[arg-type]
+        replaceables=memory,  # type: ignore[arg-type]
+        clock=FixedClock(NOW),
+        limits=QueryLimits(max_limit=limit, default_limit=limit, page=size),
+    )
+    (view,) = RULE.views([a_filter(kinds=[STORED])], [ALICE.public_key])
+    found: list[str] = []
+    async for page in reader.pages(view):
+        assert 0 < len(page) <= size
+        found += [event.id for event in page]
+        if vanish:
+            memory.events = [event for event in events if int(event.id) not in vanish]
+    assert len(found) == len(set(found)) <= limit
+    if not vanish:
+        assert found == [event.id for event in events[:limit]]
+    else:
+        staying = [event.id for event in events if int(event.id) not in vanish]
+        assert [one for one in found if one in staying] == staying[: sum(one in staying for one in found)]

@@ -1,0 +1,81 @@
+"""Forms of text: what passes, and that what does not comes with advice."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.settings import forms
+from bridge.settings.keys import Form
+
+NPUB = "npub1" + "q" * 58
+HEX = "ab" * 32
+
+GOOD: list[tuple[Form, list[object]]] = [
+    (forms.host, ["127.0.0.1", "::", "localhost", "relay.example.org"]),
+    (
+        forms.relay_url,
+        ["ws://127.0.0.1:7447", "wss://relay.example.org", "wss://relay.example.org/a?b=c", "ws://[::1]:7447/"],
+    ),
+    (forms.optional_relay_url, ["", "wss://relay.example.org"]),
+    (forms.turn_url, ["turn:a", "turns:a:443?transport=tcp"]),
+    (forms.stun_url, ["stun:a", "stuns:a:5349"]),
+    (forms.optional_host, ["", "turn.example.org"]),
+    (forms.account_key, [NPUB, HEX]),
+    (forms.file, ["turn.secret", "/run/credentials/turn secret", "../shared/secret", "x" * 1024]),
+    (forms.kept_kind, [0, 3, 10000, 10050, 19999, 30000, 39999]),
+    (forms.passed_kind, [20000, 21059, 24133, 29999]),
+]
+BAD: list[tuple[Form, list[object]]] = [
+    (forms.host, ["", "127.0.0.1:7447", "[::1]", "ws://localhost", "a b"]),
+    (
+        forms.relay_url,
+        [
+            "",
+            "relay.example.org",
+            "http://relay.example.org",
+            "wss://",
+            "wss:///path",
+            "ws://a:b@relay.example.org",
+            "wss://relay.example.org#top",
+            "ws://relay.example.org:0",
+            "ws://relay.example.org:70000",
+            "ws://relay.example.org:x",
+            "ws://[::1",
+            "ws://relay example.org",
+            "ws://relay.example.org/\n",
+            "ws://" + "a" * 2048,
+        ],
+    ),
+    (forms.optional_relay_url, [" ", "x"]),
+    (forms.turn_url, ["", "stun:a", "turn:", "turn:a:0"]),
+    (forms.stun_url, ["", "turn:a", "stun:a?transport=udp"]),
+    (forms.optional_host, ["turn.example.org:443", "turn:turn.example.org"]),
+    (forms.account_key, ["", NPUB[:-1], NPUB.upper(), HEX.upper(), HEX + "\n", "nprofile1qq", "alice@example.org"]),
+    (forms.file, ["", "secrets/", "a\nb", "x" * 1025]),
+    (forms.kept_kind, [-1, 1, 1059, 9999, 20000, 40000]),
+    (forms.passed_kind, [-1, 0, 1059, 19999, 22242, 30000]),
+]
+
+
+def cases(table: list[tuple[Form, list[object]]]) -> list[tuple[Form, object]]:
+    return [(form, value) for form, values in table for value in values]
+
+
+@pytest.mark.parametrize(("form", "value"), cases(GOOD))
+def test_well_formed_value_passes(form: Form, value: object) -> None:
+    assert form(value) is None
+
+
+@pytest.mark.parametrize(("form", "value"), cases(BAD))
+def test_malformed_value_gets_advice(form: Form, value: object) -> None:
+    advice = form(value)
+    assert advice is not None
+    assert "use " in advice
+
+
+@pytest.mark.parametrize("secret", ["nsec1" + "q" * 58, "ncryptsec1qqqq"])
+def test_secret_key_in_place_of_a_public_one_is_called_by_its_name(secret: str) -> None:
+    advice = forms.account_key(secret)
+    assert advice is not None
+    assert "SECRET" in advice
+    assert secret not in advice

@@ -1,0 +1,81 @@
+"""Settings that exclude each other."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.settings.pairs import PAIRS, impossible_pairs, value_of
+from bridge.settings.problems import SettingsError
+from bridge.settings.reading import parse_settings
+from bridge.settings.tree import Settings
+
+IMPOSSIBLE = [
+    ("[relay]\nmax_event_bytes = 131073\nmax_message_bytes = 131072", "relay.max_event_bytes"),
+    ("[relay]\nmax_message_bytes = 200000\nmax_unsent_bytes = 131072", "relay.max_message_bytes"),
+    ("[relay]\nseen_seconds = 120\n[wraps]\nephemeral_window_seconds = 61", "relay.seen_seconds"),
+    ("[relay]\ndefault_limit = 501", "relay.default_limit"),
+    ("[turn]\nttl_seconds = 86401", "turn.ttl_seconds"),
+    ("[wraps]\nmax_past_seconds = 3600", "replies.backdate_max_seconds"),
+    ("[upstream]\nbackoff_first_seconds = 2\nbackoff_max_seconds = 1.5", "upstream.backoff_first_seconds"),
+    ("[inbox]\nmax_waiting = 63", "inbox.concurrency"),
+    ("[storage]\nmax_queue = 499", "storage.max_batch"),
+    ('[relay]\nhost = "0.0.0.0"', "bridge.public_url"),
+    ('[relay]\nhost = "::"', "bridge.public_url"),
+    ('[turn]\nprovider = "coturn"', "turn.urls"),
+    ('[turn]\nprovider = "static"', "turn.urls"),
+    ('[turn]\nprovider = "coturn"\nurls = ["turn:a"]\n[turn.coturn]\nsecret_files = []', "turn.coturn.secret_files"),
+    ('[upstream]\nrelays = ["ws://127.0.0.1:7447"]', "upstream.relays"),
+    ('[bridge]\npublic_url = "wss://r.org"\n[upstream]\nrelays = ["wss://r.org"]', "upstream.relays"),
+]
+
+POSSIBLE = [
+    "[relay]\nmax_event_bytes = 131072",
+    "[turn]\nttl_seconds = 86400",
+    '[relay]\nhost = "0.0.0.0"\n[bridge]\npublic_url = "wss://relay.example.org"',
+    '[turn]\nprovider = "coturn"\nurls = ["turn:turn.example.org"]',
+    '[turn]\nprovider = "static"\nurls = ["turn:turn.example.org"]\n[turn.coturn]\nsecret_files = []',
+]
+
+
+@pytest.mark.parametrize(("text", "key"), IMPOSSIBLE)
+def test_impossible_pair_is_refused_naming_both(text: str, key: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_settings(text)
+    (problem,) = caught.value.problems
+    (pair,) = [pair for pair in PAIRS if pair.keys[0] == key and pair.fix in problem.fix]
+    assert problem.key == key
+    assert problem.value
+    assert all(f"{other} = " in problem.fix for other in pair.keys[1:])
+
+
+@pytest.mark.parametrize("text", POSSIBLE)
+def test_possible_pair_passes(text: str) -> None:
+    parse_settings(text)
+
+
+def test_defaults_fit_together() -> None:
+    assert list(impossible_pairs(Settings(), spoiled=())) == []
+
+
+def test_every_pair_is_proved_able_to_fail() -> None:
+    fixes = []
+    for text, _ in IMPOSSIBLE:
+        with pytest.raises(SettingsError) as caught:
+            parse_settings(text)
+        fixes.append(caught.value.problems[0].fix)
+    assert all(any(pair.fix in fix for fix in fixes) for pair in PAIRS)
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: "-".join(pair.keys))
+def test_pair_speaks_of_keys_that_exist(pair: object) -> None:
+    for key in getattr(pair, "keys"):  # noqa: B009
+        assert value_of(Settings(), key) is not None
+
+
+@pytest.mark.parametrize(
+    "text", ['[relay]\nhost = "0.0.0.0"\n[bridge]\npublic_url = 5', 'bridge = 5\n[relay]\nhost = "::"']
+)
+def test_pair_with_a_key_that_could_not_be_read_is_left_out(text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_settings(text)
+    assert len(caught.value.problems) == 1

@@ -1,0 +1,136 @@
+"""The whole bridge: started, asked over real sockets, stopped, started again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from bridge.errors import StartupError
+from bridge.home import Home
+from bridge.settings.service import TurnProvider
+from client.errors import BridgeRefusal
+from nips import kinds
+from nips.keys import SecretKey
+from storage.errors import StorageInUse
+from tests.support.bridges import TURN_URL, a_bridge, a_client, a_home, bridge_settings
+from tests.support.deadline import within
+from tests.support.wraps import drawn
+
+ASKER = SecretKey(drawn("asker"))
+
+
+async def test_client_gets_credentials_over_a_socket_in_either_kind_of_wrap(tmp_path: Path) -> None:
+    settings = bridge_settings()
+    home = await a_home(tmp_path, settings)
+    async with within(20), a_bridge(home, settings) as bridge, a_client(bridge, ASKER) as client:
+        for kind in (kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP):
+            result = await client.call("turn.get_credentials", kind=kind)
+            assert result["turn_urls"] == [TURN_URL]
+        assert (await client.account()).limits["turn"].remaining == 98
+
+
+async def test_balances_survive_a_restart(tmp_path: Path) -> None:
+    settings = bridge_settings()
+    home = await a_home(tmp_path, settings)
+    async with within(20), a_bridge(home, settings) as bridge, a_client(bridge, ASKER) as client:
+        await client.turn_credentials()
+    async with within(20), a_bridge(home, settings) as bridge, a_client(bridge, ASKER) as client:
+        assert (await client.account()).limits["turn"].remaining == 99
+
+
+async def test_bridge_tells_about_itself_to_whoever_asks(tmp_path: Path) -> None:
+    settings = bridge_settings()
+    home = await a_home(tmp_path, settings)
+    async with within(20), a_bridge(home, settings) as bridge:
+        document = await asyncio.to_thread(_information, bridge.url)
+        assert document["self"] == bridge.public_key
+        async with connect(bridge.url) as socket:
+            events = await _stored(socket, {"authors": [bridge.public_key]})
+    tags = {event["kind"]: event["tags"] for event in events}
+    assert tags[kinds.INBOX_RELAYS] == [["relay", bridge.url]]
+    assert ["k", "24390"] in tags[kinds.HANDLER]
+
+
+async def test_stop_closes_with_1001(tmp_path: Path) -> None:
+    settings = bridge_settings()
+    home = await a_home(tmp_path, settings)
+    async with within(20):
+        async with a_bridge(home, settings) as bridge:
+            socket = await connect(bridge.url)
+            await socket.recv()
+        with pytest.raises(ConnectionClosed):
+            await socket.recv()
+    assert socket.close_code == 1001
+
+
+async def test_method_without_a_provider_is_not_offered(tmp_path: Path) -> None:
+    settings = bridge_settings()
+    settings = replace(settings, turn=replace(settings.turn, provider=TurnProvider.NONE))
+    home = await a_home(tmp_path, settings)
+    async with within(20), a_bridge(home, settings) as bridge, a_client(bridge, ASKER) as client:
+        assert "turn.get_credentials" not in (await client.info()).methods
+        with pytest.raises(BridgeRefusal) as refused:
+            await client.turn_credentials()
+    assert refused.value.refusal.code == "BRIDGE_UNKNOWN_METHOD"
+
+
+async def test_two_bridges_on_one_home_are_refused(tmp_path: Path) -> None:
+    settings = bridge_settings()
+    home = await a_home(tmp_path, settings)
+    async with within(20), a_bridge(home, settings):
+        with pytest.raises(StorageInUse):
+            async with a_bridge(home, settings):
+                pass
+
+
+async def test_secret_file_that_is_missing_stops_the_start_and_frees_the_database(tmp_path: Path) -> None:
+    settings = bridge_settings()
+    home = await a_home(tmp_path, settings)
+    (tmp_path / "turn.secret").unlink()
+    with pytest.raises(StartupError, match=r"turn\.secret"):
+        async with a_bridge(home, settings):
+            pass
+    settings = replace(settings, turn=replace(settings.turn, provider=TurnProvider.NONE))
+    async with within(20), a_bridge(home, settings):
+        pass
+
+
+async def test_home_without_a_bridge_stops_the_start_and_names_the_command(tmp_path: Path) -> None:
+    with pytest.raises(StartupError, match="switchboard init"):
+        Home(tmp_path).load_settings()
+
+
+async def test_bridges_key_reads_none_of_the_wraps_meant_for_it(tmp_path: Path) -> None:
+    settings = bridge_settings()
+    home = await a_home(tmp_path, settings)
+    async with within(20), a_bridge(home, settings) as bridge:
+        async with a_client(bridge, ASKER) as client:
+            await client.call("bridge.info", kind=kinds.GIFT_WRAP)
+        secret = home.read_key(settings, {})
+        async with a_client(bridge, secret) as itself:
+            link = itself._connections[0]
+            assert link.status.counts.received == 0
+
+
+def _information(url: str) -> dict[str, Any]:
+    request = urllib.request.Request(url.replace("ws://", "http://"), headers={"Accept": "application/nostr+json"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        document: dict[str, Any] = json.load(response)
+    return document
+
+
+async def _stored(socket: ClientConnection, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+    await socket.send(json.dumps(["REQ", "s", wanted]))
+    events = []
+    while (message := json.loads(await socket.recv()))[0] != "EOSE":
+        if message[0] == "EVENT":
+            events.append(message[2])
+    return events

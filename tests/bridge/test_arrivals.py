@@ -1,0 +1,183 @@
+"""One request, however many wraps bring it at once."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from bridge.arrivals import Arrival, Arrivals
+from nips.nip59 import Rumor, make_rumor
+from tests.support.wraps import AUTHOR, NOW
+
+
+def a_rumor(content: str = "one") -> Rumor:
+    return make_rumor(AUTHOR.public_key, created_at=NOW, kind=24390, tags=[], content=content)
+
+
+async def settled() -> None:
+    """Let every task run until it waits for something."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+class Worker:
+    """Brings one wrap, as a worker of the inbox does."""
+
+    def __init__(self, arrivals: Arrivals, wrap_id: str, *, link: str = "here", rumor: Rumor | None = None) -> None:
+        self.entered: list[Arrival | None] = []
+        self.go = asyncio.Event()
+        self.fails = False
+        self._arrivals = arrivals
+        self._wrap_id = wrap_id
+        self._link = link
+        self._rumor = rumor or a_rumor()
+
+    async def work(self) -> None:
+        entering = self._arrivals.enter(
+            self._rumor, wrap_kind=1059, received_at=NOW, wrap_id=self._wrap_id, link=self._link
+        )
+        async with entering as arrival:
+            self.entered.append(arrival)
+            if arrival is not None:
+                await self.go.wait()
+                arrival.is_answered = not self.fails
+
+    def has_joined(self) -> bool:
+        return self.entered == [None]
+
+    def arrival(self) -> Arrival:
+        (arrival,) = self.entered
+        assert arrival is not None
+        return arrival
+
+
+async def test_the_first_wrap_is_answered_and_others_join_it() -> None:
+    arrivals = Arrivals()
+    first, second = Worker(arrivals, "a"), Worker(arrivals, "b", link="wss://other.example")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(first.work())
+        await settled()
+        tasks.create_task(second.work())
+        await settled()
+        assert (first.arrival().wrap_ids, first.arrival().links) == (["a", "b"], ["here", "wss://other.example"])
+        assert not second.has_joined()
+        first.go.set()
+    assert second.has_joined()
+    assert len(arrivals) == 0
+
+
+async def test_a_link_that_brings_two_wraps_is_answered_once() -> None:
+    arrivals = Arrivals()
+    first, second = Worker(arrivals, "a"), Worker(arrivals, "b")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(first.work())
+        await settled()
+        tasks.create_task(second.work())
+        await settled()
+        assert first.arrival().links == ["here"]
+        first.go.set()
+
+
+async def test_other_rumors_do_not_join() -> None:
+    arrivals = Arrivals()
+    first, second = Worker(arrivals, "a"), Worker(arrivals, "b", rumor=a_rumor("two"))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(first.work())
+        tasks.create_task(second.work())
+        await settled()
+        assert len(arrivals) == 2
+        assert second.arrival().wrap_ids == ["b"]
+        first.go.set()
+        second.go.set()
+
+
+async def test_whoever_comes_after_the_answer_was_sealed_is_on_its_own() -> None:
+    arrivals = Arrivals()
+    first, late = Worker(arrivals, "a"), Worker(arrivals, "b")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(first.work())
+        await settled()
+        first.arrival().seal()
+        tasks.create_task(late.work())
+        await settled()
+        assert first.arrival().wrap_ids == ["a"]
+        assert late.entered == []
+        first.go.set()
+        await settled()
+        assert late.arrival().wrap_ids == ["b"]
+        late.go.set()
+
+
+async def test_when_answering_fails_each_that_joined_is_on_its_own_again() -> None:
+    arrivals = Arrivals()
+    first, second, third = (Worker(arrivals, name) for name in "abc")
+    first.fails = True
+    async with asyncio.TaskGroup() as tasks:
+        for worker in (first, second, third):
+            tasks.create_task(worker.work())
+            await settled()
+        first.go.set()
+        await settled()
+        assert second.arrival().wrap_ids == ["b", "c"]
+        second.go.set()
+    assert third.has_joined()
+
+
+async def test_a_worker_that_is_cancelled_hands_over() -> None:
+    arrivals = Arrivals()
+    first, second = Worker(arrivals, "a"), Worker(arrivals, "b")
+    async with asyncio.TaskGroup() as tasks:
+        cancelled = tasks.create_task(first.work())
+        await settled()
+        tasks.create_task(second.work())
+        await settled()
+        cancelled.cancel()
+        await settled()
+        assert second.arrival().wrap_ids == ["b"]
+        second.go.set()
+    assert len(arrivals) == 0
+
+
+async def test_one_id_of_one_scope_is_answered_by_one_at_a_time() -> None:
+    arrivals, order = Arrivals(), list[str]()
+    go = asyncio.Event()
+
+    async def answer(name: str) -> None:
+        async with arrivals.alone("account", "id"):
+            order.append(f"{name} starts")
+            await go.wait()
+            order.append(f"{name} ends")
+
+    async with asyncio.TaskGroup() as tasks:
+        for name in "ab":
+            tasks.create_task(answer(name))
+        await settled()
+        assert order == ["a starts"]
+        go.set()
+    assert order == ["a starts", "a ends", "b starts", "b ends"]
+
+
+async def test_other_ids_and_other_scopes_do_not_wait() -> None:
+    arrivals = Arrivals()
+    async with AsyncExitStack() as held, asyncio.timeout(5):
+        for key in [("one", "a"), ("one", "b"), ("two", "a")]:
+            await held.enter_async_context(arrivals.alone(*key))
+
+
+async def test_nothing_is_left_behind() -> None:
+    arrivals = Arrivals()
+
+    async def answer() -> None:
+        async with arrivals.alone("account", "id"):
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as tasks:
+        waiting = [tasks.create_task(answer()) for _ in range(5)]
+        await asyncio.sleep(0)
+        waiting[2].cancel()
+    with pytest.raises(ZeroDivisionError):
+        async with arrivals.alone("account", "id"):
+            raise ZeroDivisionError
+    assert not arrivals._locks

@@ -1,0 +1,173 @@
+"""Permits through the whole pipeline: what an account can really have, and what it is told (protocol.md §4)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bridge.errors import ProviderFailed
+from tests.support.clock import FixedClock
+from tests.support.pipeline import Client, Pipeline, ScriptedProvider, a_pipeline
+
+ALICE, BOB = Client("alice"), Client("bob")
+TURN = "turn.get_credentials"
+LIMITED = "CALL_RELAY_RATE_LIMITED"
+
+
+async def codes(bridge: Pipeline, amount: int, client: Client = ALICE) -> list[str | None]:
+    return [(await bridge.ask(client, TURN)).code for _ in range(amount)]
+
+
+async def test_one_permit_passes_and_the_second_does_not(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"permits.turn.burst": 1}) as bridge:
+        assert await codes(bridge, 2) == [None, LIMITED]
+
+
+async def test_a_burst_passes_and_one_more_does_not(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path) as bridge:
+        wraps = [bridge.wrap(bridge.request(ALICE, TURN), ALICE) for _ in range(101)]
+        await bridge.give(*wraps)
+        answers = Counter(answer.code for answer in await bridge.answers(ALICE))
+        assert answers == {None: 100, LIMITED: 1}
+
+
+async def test_accounts_do_not_share(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"permits.turn.burst": 1}) as bridge:
+        assert await codes(bridge, 2) == [None, LIMITED]
+        assert await codes(bridge, 1, BOB) == [None]
+
+
+async def test_limiters_do_not_share(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"permits.turn.burst": 1}) as bridge:
+        assert await codes(bridge, 2) == [None, LIMITED]
+        assert (await bridge.ask(ALICE, "account.get")).code is None
+
+
+async def test_methods_of_one_limiter_share(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"permits.info.burst": 2}) as bridge:
+        asked = [(await bridge.ask(ALICE, method)).code for method in ("account.get", "bridge.info", "account.get")]
+        assert asked == [None, None, "BRIDGE_RATE_LIMITED"]
+
+
+async def test_a_fraction_of_a_permit_is_kept(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"permits.turn.burst": 1}) as bridge:
+        assert await codes(bridge, 1) == [None]
+        bridge.clock.advance(900)
+        assert await codes(bridge, 2) == [None, LIMITED]
+        bridge.clock.advance(300)
+        assert await codes(bridge, 1) == [LIMITED]
+        bridge.clock.advance(300)
+        assert await codes(bridge, 1) == [None]
+
+
+async def test_whoever_waits_as_told_gets_through_and_not_a_second_sooner(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"permits.turn.burst": 1}) as bridge:
+        await codes(bridge, 1)
+        bridge.clock.advance(123.456)
+        wait = (await bridge.ask(ALICE, TURN)).error["retry_after"]
+        assert wait == 477
+        bridge.clock.advance(wait - 1)
+        assert await codes(bridge, 1) == [LIMITED]
+        bridge.clock.advance(1)
+        assert await codes(bridge, 1) == [None]
+
+
+async def test_being_refused_costs_nothing(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"permits.turn.burst": 1}) as bridge:
+        assert await codes(bridge, 4) == [None, LIMITED, LIMITED, LIMITED]
+        bridge.clock.advance(600)
+        assert await codes(bridge, 1) == [None]
+
+
+async def test_a_balance_never_exceeds_the_burst(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"permits.turn.burst": 2}) as bridge:
+        await codes(bridge, 1)
+        bridge.clock.advance(1_000_000)
+        assert await codes(bridge, 3) == [None, None, LIMITED]
+
+
+async def test_balances_survive_a_restart(tmp_path: Path) -> None:
+    clock = FixedClock()
+    async with a_pipeline(tmp_path, clock=clock, changes={"permits.turn.burst": 2}) as bridge:
+        await codes(bridge, 1)
+    clock.advance(300)
+    async with a_pipeline(tmp_path, clock=clock, changes={"permits.turn.burst": 2}, run=2) as bridge:
+        assert await codes(bridge, 2) == [None, LIMITED]
+        assert (await bridge.ask(ALICE, TURN)).error["retry_after"] == 300
+
+
+async def test_a_clock_that_is_set_back_adds_nothing_and_locks_nobody_out(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"permits.turn.burst": 2}) as bridge:
+        await codes(bridge, 2)
+        bridge.clock.set_back(3600)
+        error = (await bridge.ask(ALICE, TURN)).error
+        assert (error["code"], error["retry_after"]) == (LIMITED, 600)
+
+
+@pytest.mark.parametrize(
+    ("burst", "refill", "expected"),
+    [(10, 600.0, [None, None, LIMITED]), (1, 600.0, [None, LIMITED]), (3, 60.0, [None, None, LIMITED])],
+)
+async def test_changed_figures_count_from_the_next_start(
+    tmp_path: Path, burst: int, refill: float, expected: list[str | None]
+) -> None:
+    async with a_pipeline(tmp_path, changes={"permits.turn.burst": 3}) as bridge:
+        await codes(bridge, 1)
+    changes = {"permits.turn.burst": burst, "permits.turn.refill_seconds": refill}
+    async with a_pipeline(tmp_path, changes=changes, run=2) as bridge:
+        assert await codes(bridge, len(expected)) == expected
+
+
+async def test_as_much_is_worked_on_at_once_as_there_are_permits(tmp_path: Path) -> None:
+    provider = ScriptedProvider()
+    provider.gate.clear()
+    async with a_pipeline(tmp_path, provider=provider, changes={"permits.turn.burst": 3}) as bridge:
+        await bridge.accept(*(bridge.wrap(bridge.request(ALICE, TURN), ALICE) for _ in range(20)))
+        await provider.wait_asked(3)
+        provider.gate.set()
+        await bridge.settle()
+        assert provider.most_busy <= 3
+        answers = Counter(answer.code for answer in await bridge.answers(ALICE))
+        assert answers == {None: 3, LIMITED: 17}
+        assert await bridge.remaining(ALICE, "turn") == 0
+
+
+async def test_a_permit_of_a_request_that_failed_is_free_for_the_next(tmp_path: Path) -> None:
+    provider = ScriptedProvider(ProviderFailed(503, "x"))
+    async with a_pipeline(tmp_path, provider=provider, changes={"permits.turn.burst": 1}) as bridge:
+        assert set(await codes(bridge, 3)) == {"CALL_RELAY_PROVIDER_ERROR"}
+        provider.failure = None
+        assert await codes(bridge, 2) == [None, LIMITED]
+
+
+async def test_a_fault_of_ours_costs_a_stranger_nothing(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"permits.info.burst": 1}) as bridge:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("bridge.services.info.bucket_figures", lambda bucket: 1 // 0)
+            assert (await bridge.ask(ALICE)).code == "BRIDGE_INTERNAL"
+        assert (await bridge.ask(ALICE)).code is None
+        assert (await bridge.ask(ALICE)).code == "BRIDGE_RATE_LIMITED"
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.one_of(st.just(0.0), st.floats(0, 30)), min_size=1, max_size=12))
+async def test_nobody_ever_gets_more_than_burst_and_refill(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[float]
+) -> None:
+    """Whatever the pace, what was granted is at most the burst and what came back since."""
+    clock = FixedClock()
+    changes = {"permits.turn.burst": 2, "permits.turn.refill_seconds": 10.0}
+    async with a_pipeline(tmp_path_factory.mktemp("pace"), clock=clock, changes=changes) as bridge:
+        start, granted = clock.now_ms(), 0
+        for step in steps:
+            clock.advance(round(step, 3))
+            answer = await bridge.ask(ALICE, TURN)
+            if answer.code is None:
+                granted += 1
+            else:
+                assert 1 <= answer.error["retry_after"] <= 10
+            assert granted <= 2 + (clock.now_ms() - start) / 10_000

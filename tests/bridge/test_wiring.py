@@ -1,0 +1,194 @@
+"""Which figure of the settings goes where."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import StartupError
+from bridge.home import Home, write_secret
+from bridge.settings.service import (
+    Admission,
+    CoturnSettings,
+    LimiterSettings,
+    StaticSettings,
+    TurnProvider,
+    TurnSettings,
+)
+from bridge.settings.tree import Settings
+from bridge.turn.coturn import coturn_password
+from bridge.wiring import admission_rules, bucket_of, build_provider, wrap_window
+from nips.nip19 import encode_npub
+from nips.nip59 import WrapWindow
+from protocol.catalogue import load_catalogue
+from storage.permits import Bucket
+from tests.support.pipeline import LIVE, TURN_URLS, Client, Json, ScriptedPublisher, a_pipeline, settings_with
+
+ALICE, BOB = Client("alice"), Client("bob")
+USER = "0" * 32
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    for name in ("old", "new", "user", "pass"):
+        write_secret(tmp_path / name, f"{name} secret")
+    return Home(tmp_path)
+
+
+# --- limits
+
+
+def test_every_limiter_of_the_contract_has_figures() -> None:
+    assert set(Settings().permits.by_limiter()) == set(load_catalogue().limiters)
+
+
+@pytest.mark.parametrize("name", load_catalogue().limiters)
+def test_the_default_figures_are_those_of_the_contract(name: str) -> None:
+    limiter = load_catalogue().limiter(name)
+    assert bucket_of(Settings().permits.by_limiter()[name]) == Bucket(
+        limiter.burst, round(limiter.refill_seconds * 1000)
+    )
+
+
+@pytest.mark.parametrize(("seconds", "refill_ms"), [(1, 1000), (0.1, 100), (0.001, 1), (600, 600_000), (1.5, 1500)])
+def test_refill_is_counted_in_milliseconds(seconds: float, refill_ms: int) -> None:
+    assert bucket_of(LimiterSettings(burst=7, refill_seconds=seconds)) == Bucket(7, refill_ms)
+
+
+def test_wraps_are_judged_by_the_windows_of_the_settings() -> None:
+    changes = {"wraps.max_past_seconds": 1000, "wraps.max_future_seconds": 100, "wraps.ephemeral_window_seconds": 30}
+    assert wrap_window(settings_with(changes)) == WrapWindow(1000, 100, 30)
+    assert wrap_window(Settings()) == WrapWindow()
+
+
+# --- who may call
+
+
+def test_keys_are_named_as_people_name_them() -> None:
+    changes = {
+        "accounts.admission": Admission.ALLOWLIST,
+        "accounts.allow": (encode_npub(ALICE.key), BOB.key),
+        "accounts.blocked": (BOB.key,),
+        "accounts.max_accounts": 7,
+    }
+    rules = admission_rules(settings_with(changes))
+    assert (rules.admission, rules.max_accounts) == (Admission.ALLOWLIST, 7)
+    assert rules.allowed == {ALICE.key, BOB.key}
+    assert rules.blocked == {BOB.key}
+
+
+@pytest.mark.parametrize("setting", ["allow", "blocked"])
+@pytest.mark.parametrize("text", ["alice", "npub1", "ab" * 31])
+def test_what_is_no_key_stops_the_start_and_is_named(setting: str, text: str) -> None:
+    with pytest.raises(StartupError, match=f"accounts.{setting}: '{text}'"):
+        admission_rules(settings_with({f"accounts.{setting}": (ALICE.key, text)}))
+
+
+# --- TURN
+
+
+def test_without_a_provider_there_is_none(home: Home) -> None:
+    assert build_provider(TurnSettings(), home) is None
+
+
+async def test_the_first_secret_signs(home: Home) -> None:
+    settings = TurnSettings(
+        provider=TurnProvider.COTURN,
+        urls=TURN_URLS,
+        requested_ttl_seconds=1000,
+        coturn=CoturnSettings(secret_files=("new", "old")),
+    )
+    provider = build_provider(settings, home)
+    assert provider is not None
+    credentials = await provider.credentials(user=USER, now=5000)
+    assert credentials.username == f"6000:{USER}"
+    assert credentials.password == coturn_password(b"new secret", credentials.username)
+    assert credentials.urls == TURN_URLS
+
+
+@pytest.mark.parametrize("files", [("gone",), ("new", "gone")])
+def test_a_secret_that_is_missing_stops_the_start_and_is_named(home: Home, files: tuple[str, ...]) -> None:
+    settings = TurnSettings(provider=TurnProvider.COTURN, coturn=CoturnSettings(secret_files=files))
+    with pytest.raises(StartupError, match=r"\[turn.coturn\] secret_files: cannot read .*gone"):
+        build_provider(settings, home)
+
+
+async def test_a_fixed_account_is_read_from_its_files(home: Home) -> None:
+    static = StaticSettings(username_file="user", password_file="pass")
+    provider = build_provider(TurnSettings(provider=TurnProvider.STATIC, urls=TURN_URLS, static=static), home)
+    assert provider is not None
+    credentials = await provider.credentials(user=USER, now=5000)
+    assert (credentials.username, credentials.password) == ("user secret", "pass secret")
+
+
+@pytest.mark.parametrize(("user", "password", "named"), [("gone", "pass", "username"), ("user", "gone", "password")])
+def test_a_fixed_account_that_is_incomplete_stops_the_start(home: Home, user: str, password: str, named: str) -> None:
+    static = StaticSettings(username_file=user, password_file=password)
+    with pytest.raises(StartupError, match=rf"\[turn.static\] {named}_file"):
+        build_provider(TurnSettings(provider=TurnProvider.STATIC, static=static), home)
+
+
+# --- figures that only show when the whole runs
+
+
+async def test_the_version_told_is_that_of_the_distribution(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path) as bridge:
+        assert (await bridge.ask(ALICE)).result["version"] == version("nostr-switchboard")
+
+
+@pytest.mark.parametrize(
+    ("changes", "envelope", "code"),
+    [
+        ({"inbox.max_age_seconds": 100}, {"created_at": 1_800_000_000 - 101}, "BRIDGE_EXPIRED"),
+        ({"inbox.max_age_seconds": 100}, {"created_at": 1_800_000_000 - 100}, None),
+        ({"inbox.max_future_seconds": 10}, {"created_at": 1_800_000_011}, "BRIDGE_INVALID_REQUEST"),
+        ({"inbox.max_future_seconds": 10}, {"created_at": 1_800_000_010}, None),
+    ],
+)
+async def test_freshness_is_that_of_the_settings(
+    tmp_path: Path, changes: Json, envelope: Json, code: str | None
+) -> None:
+    async with a_pipeline(tmp_path, changes=changes) as bridge:
+        assert (await bridge.ask(ALICE, **envelope)).code == code
+
+
+async def test_time_to_live_is_that_of_the_settings(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"turn.ttl_seconds": 77}) as bridge:
+        assert (await bridge.ask(ALICE, "turn.get_credentials")).result["turn_ttl_seconds"] == 77
+        assert bridge.events[-1][1]["turn_ttl_seconds"] == 77
+
+
+async def test_retention_of_answers_is_that_of_the_settings(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"replies.retention_seconds": 600, "replies.live_seconds": 30}) as bridge:
+        answer = await bridge.ask(ALICE)
+        assert ("expiration", str(bridge.clock.now() + 600)) in answer.wrap.tags
+        await bridge.give(bridge.wrap(bridge.request(ALICE), ALICE, LIVE))
+        (row,) = await bridge.storage.outbox.waiting(destination="here", now=bridge.clock.now())
+        assert row.expires_at == bridge.clock.now() + 30
+
+
+async def test_content_longer_than_an_event_may_be_is_not_read(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"relay.max_event_bytes": 2048}) as bridge:
+        answer = await bridge.ask(ALICE, shiny="x" * 2048)
+        assert (answer.code, answer.error["field"]) == ("BRIDGE_INVALID_REQUEST", "")
+        assert answer.content["id"] is None
+
+
+async def test_a_wrap_is_remembered_for_as_long_as_the_wider_of_its_windows(tmp_path: Path) -> None:
+    changes = {"wraps.max_past_seconds": 60, "wraps.max_future_seconds": 0, "wraps.ephemeral_window_seconds": 43_200}
+    async with a_pipeline(tmp_path, changes=changes) as bridge:
+        wrap = bridge.wrap(bridge.request(ALICE), ALICE, LIVE)
+        await bridge.give(wrap)
+        bridge.clock.advance(2 * 43_200)
+        await bridge.storage.purge(now=bridge.clock.now(), buckets=bridge.core.buckets)
+        assert await bridge.give(wrap) == ["duplicate"]
+
+
+async def test_links_are_tried_again_at_the_pace_of_the_settings(tmp_path: Path) -> None:
+    one = "wss://one.example"
+    changes = {"upstream.backoff_first_seconds": 7.4, "upstream.backoff_max_seconds": 9.0}
+    async with a_pipeline(tmp_path, changes=changes, publishers={one: ScriptedPublisher()}) as bridge:
+        rules = bridge.core.outbox._rules
+        assert (rules.first_retry_seconds, rules.last_retry_seconds) == (7, 9)

@@ -1,0 +1,103 @@
+"""The inbox."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from storage.database import Database
+from storage.errors import DamagedValue
+from storage.inbox import SqliteInbox
+from storage.interface import Added, InboxEntry
+from storage.sqlite import SqliteStorage
+from tests.storage.builders import NOW, a_hex, an_answer, an_entry
+
+SEEN_UNTIL = NOW + 172_800
+
+
+async def add(storage: SqliteStorage, entry: InboxEntry, *, max_waiting: int = 100) -> Added:
+    """Offer a wrap."""
+    return await storage.inbox.add(entry, seen_until=SEEN_UNTIL, max_waiting=max_waiting)
+
+
+async def test_accepted_wrap_waits_as_it_came(storage: SqliteStorage) -> None:
+    entry = InboxEntry(a_hex(1), "wss://relay.example/ü", NOW, '{"content":"\\u0000 \\" ü 🙂"}')
+    assert await add(storage, entry) is Added.ADDED
+    assert await storage.inbox.waiting() == [(1, entry)]
+
+
+async def test_same_wrap_is_a_duplicate_even_over_another_link(storage: SqliteStorage) -> None:
+    await add(storage, an_entry())
+    assert await add(storage, replace(an_entry(), link="wss://relay.example")) is Added.DUPLICATE
+    assert len(await storage.inbox.waiting()) == 1
+
+
+async def test_wrap_offered_on_many_connections_at_once_is_added_once(storage: SqliteStorage) -> None:
+    outcomes = await asyncio.gather(*(add(storage, an_entry()) for _ in range(20)))
+    assert sorted(outcomes) == [Added.ADDED, *[Added.DUPLICATE] * 19]
+
+
+async def test_full_inbox_remembers_nothing_of_what_it_refused(storage: SqliteStorage) -> None:
+    assert await add(storage, an_entry(0), max_waiting=1) is Added.ADDED
+    assert await add(storage, an_entry(1), max_waiting=1) is Added.FULL
+    assert await add(storage, an_entry(0), max_waiting=1) is Added.DUPLICATE
+    await storage.inbox.drop([an_entry(0).wrap_id])
+    assert await add(storage, an_entry(1), max_waiting=1) is Added.ADDED
+
+
+async def test_dropped_wrap_stays_remembered(storage: SqliteStorage) -> None:
+    await add(storage, an_entry(0))
+    await add(storage, an_entry(1))
+    await storage.inbox.drop([an_entry(0).wrap_id, a_hex(99)])
+    assert [entry for _, entry in await storage.inbox.waiting()] == [an_entry(1)]
+    assert await add(storage, an_entry(0)) is Added.DUPLICATE
+
+
+async def test_answered_wrap_stays_remembered(storage: SqliteStorage) -> None:
+    await add(storage, an_entry(0))
+    await storage.requests.commit(an_answer(0))
+    assert await storage.inbox.waiting() == []
+    assert await add(storage, an_entry(0)) is Added.DUPLICATE
+
+
+async def test_id_is_forgotten_within_an_hour_after_its_time(storage: SqliteStorage) -> None:
+    await add(storage, an_entry(0))
+    await storage.inbox.drop([an_entry(0).wrap_id])
+    await storage.purge(now=SEEN_UNTIL - 1, buckets={})
+    assert await add(storage, an_entry(0)) is Added.DUPLICATE
+    await storage.purge(now=SEEN_UNTIL + 3600, buckets={})
+    assert await add(storage, an_entry(0)) is Added.ADDED
+
+
+async def test_wrap_that_still_waits_is_a_duplicate_after_its_id_was_forgotten(storage: SqliteStorage) -> None:
+    await add(storage, an_entry(0))
+    assert (await storage.purge(now=SEEN_UNTIL + 3600, buckets={}))["seen"] == 1
+    assert await add(storage, an_entry(0)) is Added.DUPLICATE
+
+
+async def test_pages_follow_the_order_of_arrival(storage: SqliteStorage) -> None:
+    for number in (5, 3, 9, 1):
+        await add(storage, an_entry(number))
+    first = await storage.inbox.waiting(limit=3)
+    assert [entry for _, entry in first] == [an_entry(5), an_entry(3), an_entry(9)]
+    assert [entry for _, entry in await storage.inbox.waiting(after=first[-1][0])] == [an_entry(1)]
+
+
+async def test_number_is_never_used_again(storage: SqliteStorage) -> None:
+    await add(storage, an_entry(0))
+    ((number, _),) = await storage.inbox.waiting()
+    await storage.inbox.drop([an_entry(0).wrap_id])
+    await add(storage, an_entry(1))
+    assert [entry for _, entry in await storage.inbox.waiting(after=number)] == [an_entry(1)]
+
+
+async def test_entry_moved_to_another_row_is_refused(database: Database) -> None:
+    inbox = SqliteInbox(database)
+    for number in range(2):
+        await inbox.add(an_entry(number), seen_until=SEEN_UNTIL, max_waiting=10)
+    swap = "UPDATE inbox SET entry = (SELECT entry FROM inbox WHERE number = 1) WHERE number = 2"
+    await database.writer.run(lambda connection: connection.execute(swap))
+    with pytest.raises(DamagedValue, match=r"inbox\.entry"):
+        await inbox.waiting()

@@ -1,0 +1,141 @@
+"""Public replaceable and addressable events."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nips.event import VerifiedEvent, parse_event
+from nips.filter import Filter
+from nips.kinds import CONTACTS, HANDLER, INBOX_RELAYS, PROFILE, RELAY_LIST
+from nips.strict_json import parse
+from storage.encryption import KeyRing
+from storage.interface import Added
+from storage.sqlite import SqliteStorage, open_storage
+from tests.storage.builders import NOW, a_secret, an_event
+from tests.storage.filters import expected, filters
+
+EVENTS = [
+    an_event(author=author, kind=kind, created_at=NOW + (author * kind) % 3, tags=tags)
+    for author in range(3)
+    for kind, tags in [
+        (PROFILE, ()),
+        (RELAY_LIST, [("r", "wss://one.example"), ("r", "wss://one.example"), ("r", "wss://two.example"), ("r",)]),
+        (INBOX_RELAYS, [("relay", "wss://one.example")]),
+        (HANDLER, [("d", "first"), ("k", "24390")]),
+        (HANDLER, [("d", "second"), ("k", "24390"), ("k", "24391")]),
+    ]
+]
+
+
+async def put(storage: SqliteStorage, event: VerifiedEvent, *, max_events: int = 1000) -> Added:
+    """Offer an event."""
+    return await storage.replaceables.put(event, max_events=max_events)
+
+
+async def ids(storage: SqliteStorage, wanted: Filter, *, now: int = NOW, limit: int = 100) -> Sequence[str]:
+    """Return the ids that a query answers with."""
+    return [event.id for event in await storage.replaceables.query(wanted, now=now, limit=limit)]
+
+
+@pytest.fixture
+async def full_storage(path: Path, key_ring: KeyRing) -> AsyncIterator[SqliteStorage]:
+    """Open a storage that holds `EVENTS`."""
+    storage = await open_storage(path, key_ring)
+    for event in EVENTS:
+        assert await put(storage, event) is Added.ADDED
+    yield storage
+    await storage.close()
+
+
+@pytest.mark.parametrize("kind", [PROFILE, CONTACTS, 10000, INBOX_RELAYS, 19999])
+async def test_newest_of_author_and_kind_stays(storage: SqliteStorage, kind: int) -> None:
+    old, new = an_event(0, kind=kind), an_event(1, kind=kind, created_at=NOW + 1)
+    assert await put(storage, old) is Added.ADDED
+    assert await put(storage, old) is Added.DUPLICATE
+    assert await put(storage, new) is Added.ADDED
+    assert await put(storage, old) is Added.STALE
+    assert await put(storage, new) is Added.DUPLICATE
+    (found,) = await storage.replaceables.query(Filter(), now=NOW, limit=10)
+    assert parse_event(parse(found.json, max_bytes=10_000)).id == new.id == found.id
+
+
+@pytest.mark.parametrize("kind", [1, 1059, 9999, 20000, 21059, 29999, 40000])
+async def test_other_kinds_are_no_business_of_it(storage: SqliteStorage, kind: int) -> None:
+    with pytest.raises(ValueError, match=f"kind {kind}"):
+        await put(storage, an_event(kind=kind))
+
+
+async def test_lowest_id_wins_in_the_same_second(storage: SqliteStorage) -> None:
+    events = sorted((an_event(number, kind=PROFILE) for number in range(3)), key=lambda event: event.id)
+    assert await put(storage, events[1]) is Added.ADDED
+    assert await put(storage, events[2]) is Added.STALE
+    assert await put(storage, events[0]) is Added.ADDED
+    assert await ids(storage, Filter()) == [events[0].id]
+
+
+@pytest.mark.parametrize("kind", [30000, HANDLER, 39999])
+async def test_each_d_tag_is_an_address_of_its_own(storage: SqliteStorage, kind: int) -> None:
+    for d, created_at in [("a", NOW), ("b", NOW - 1), ("", NOW - 2)]:
+        assert await put(storage, an_event(kind=kind, tags=[("d", d)], created_at=created_at)) is Added.ADDED
+    assert await put(storage, an_event(kind=kind, created_at=NOW - 3)) is Added.STALE
+    assert await put(storage, an_event(kind=kind, tags=[("d",)], created_at=NOW - 3)) is Added.STALE
+    assert await put(storage, an_event(kind=kind, tags=[("d", "a"), ("d", "b")], created_at=NOW + 1)) is Added.ADDED
+    assert len(await ids(storage, Filter())) == 3
+
+
+async def test_d_tag_of_a_replaceable_event_means_nothing(storage: SqliteStorage) -> None:
+    await put(storage, an_event(0, kind=PROFILE, tags=[("d", "a")]))
+    assert await put(storage, an_event(1, kind=PROFILE, tags=[("d", "b")], created_at=NOW + 1)) is Added.ADDED
+    assert len(await ids(storage, Filter())) == 1
+
+
+async def test_authors_do_not_replace_each_other(storage: SqliteStorage) -> None:
+    for author in range(3):
+        assert await put(storage, an_event(author=author, kind=PROFILE)) is Added.ADDED
+    assert len(await ids(storage, Filter())) == 3
+
+
+async def test_bound_counts_addresses(storage: SqliteStorage) -> None:
+    for author in range(2):
+        assert await put(storage, an_event(author=author, kind=PROFILE), max_events=2) is Added.ADDED
+    assert await put(storage, an_event(author=2, kind=PROFILE), max_events=2) is Added.FULL
+    newer = an_event(author=0, kind=PROFILE, created_at=NOW + 1)
+    assert await put(storage, newer, max_events=2) is Added.ADDED
+    assert await put(storage, an_event(author=2, kind=PROFILE), max_events=2) is Added.FULL
+
+
+async def test_event_is_gone_at_its_time_and_leaves_room(storage: SqliteStorage) -> None:
+    await put(storage, an_event(kind=PROFILE, tags=[("expiration", str(NOW + 10))]), max_events=1)
+    assert len(await ids(storage, Filter(), now=NOW + 9)) == 1
+    assert await ids(storage, Filter(), now=NOW + 10) == []
+    await storage.purge(now=NOW + 10, buckets={})
+    assert await put(storage, an_event(author=1, kind=PROFILE), max_events=1) is Added.ADDED
+
+
+async def test_replaced_event_is_not_found_by_its_tags(storage: SqliteStorage) -> None:
+    await put(storage, an_event(kind=RELAY_LIST, tags=[("r", "wss://old.example")]))
+    await put(storage, an_event(kind=RELAY_LIST, tags=[("r", "wss://new.example")], created_at=NOW + 1))
+    assert await ids(storage, Filter(tags={"r": frozenset({"wss://old.example"})})) == []
+    assert len(await ids(storage, Filter(tags={"r": frozenset({"wss://new.example"})}))) == 1
+
+
+async def test_latest_is_the_newest_of_its_kind(storage: SqliteStorage) -> None:
+    author = a_secret(0).public_key
+    assert await storage.replaceables.latest(author, HANDLER) is None
+    for d, created_at in [("a", NOW), ("b", NOW + 5), ("c", NOW + 1)]:
+        await put(storage, an_event(kind=HANDLER, tags=[("d", d)], created_at=created_at))
+    await put(storage, an_event(author=1, kind=HANDLER, tags=[("d", "d")], created_at=NOW + 9))
+    latest = await storage.replaceables.latest(author, HANDLER)
+    assert latest is not None
+    assert latest.first_tag("d") == "b"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wanted=filters(EVENTS, ["r", "k", "d"]), limit=st.integers(0, 20))
+async def test_query_answers_what_the_filter_matches(full_storage: SqliteStorage, wanted: Filter, limit: int) -> None:
+    assert await ids(full_storage, wanted, limit=limit) == expected(wanted, EVENTS, limit)

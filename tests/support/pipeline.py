@@ -1,0 +1,467 @@
+"""The bridge's pipeline without sockets: wraps go in as a relay hands them over, answers are read as a client reads.
+
+Storage, clocks and keys are the real ones or those of `tests.support`; only the edges are stood in for: our own relay
+(`RecordingRelay`), links to others (`ScriptedPublisher`) and TURN providers (`ScriptedProvider`). Every answer that is
+read here is checked against the schemas of the contract.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from bridge.identity import Identity, load_identity, make_identity
+from bridge.outbox import Deliverer, Publisher
+from bridge.settings.tree import Settings
+from bridge.turn.coturn import CoturnProvider
+from bridge.turn.provider import TurnCredentials, TurnProvider
+from bridge.wiring import Core, Surroundings, build_core
+from client.publications import Outcome, Verdict
+from client.wrapping import wrap_rumor
+from nips import kinds
+from nips.event import VerifiedEvent, parse_event
+from nips.filter import Filter
+from nips.keys import PublicKey, SecretKey
+from nips.nip59 import Rumor, make_rumor, open_wrap, recipient_of
+from protocol.catalogue import load_catalogue
+from protocol.validation import validate_response, validate_result
+from storage.encryption import KeyRing
+from storage.interface import HERE, Added
+from storage.sqlite import SqliteStorage, open_storage
+from tests.support.clock import FixedClock
+from tests.support.deadline import within
+from tests.support.entropy import SeededEntropy
+from tests.support.wraps import BRIDGE, drawn
+
+Json = dict[str, Any]
+
+STORED: Final = kinds.GIFT_WRAP
+LIVE: Final = kinds.EPHEMERAL_GIFT_WRAP
+
+OWN_URL: Final = "wss://bridge.example"
+TURN_URLS: Final = ("turn:turn.example.org:3478?transport=udp", "turns:turn.example.org:443?transport=tcp")
+STUN_URLS: Final = ("stun:turn.example.org:3478",)
+COTURN_SECRET: Final = b"north"
+
+_KEY_RING: Final = KeyRing([(1, bytes(range(32)))])
+
+
+class RecordingRelay:
+    """Stands in for our own relay: remembers what subscriptions would have been sent."""
+
+    def __init__(self) -> None:
+        self.delivered: list[VerifiedEvent] = []
+        self._listening: set[tuple[str, int]] = set()
+        self._has_delivered = asyncio.Event()
+
+    def listen(self, key: PublicKey, *wanted: int) -> None:
+        """Have a subscription for a key's wraps of these kinds."""
+        self._listening.update((key, kind) for kind in wanted)
+
+    def leave(self, key: PublicKey) -> None:
+        """Close a key's subscriptions."""
+        self._listening = {(listener, kind) for listener, kind in self._listening if listener != key}
+
+    def deliver(self, event: VerifiedEvent) -> int:
+        """Send an event to every subscription that may see it; return how many got it."""
+        if (recipient_of(event), event.kind) not in self._listening:
+            return 0
+        self.delivered.append(event)
+        self._has_delivered.set()
+        return 1
+
+    async def wait_delivered(self, amount: int) -> None:
+        """Wait until so many events were delivered."""
+        async with within(20):
+            while len(self.delivered) < amount:
+                self._has_delivered.clear()
+                await self._has_delivered.wait()
+
+    def is_listening(self, pubkey: str, kind: int) -> bool:
+        """Tell whether a subscription would get a wrap of this kind for this key now."""
+        return (pubkey, kind) in self._listening
+
+
+class ScriptedPublisher:
+    """Stands in for the link to a relay that is not ours: answers as scripted, then accepts everything."""
+
+    def __init__(self, *script: Outcome | Exception) -> None:
+        self.published: list[VerifiedEvent] = []
+        self._script = list(script)
+        self._changed = asyncio.Condition()
+
+    async def publish(self, event: VerifiedEvent) -> Verdict:
+        """Return the next verdict of the script, or raise what stands there."""
+        async with self._changed:
+            self.published.append(event)
+            self._changed.notify_all()
+        answer = self._script.pop(0) if self._script else Outcome.ACCEPTED
+        if isinstance(answer, Exception):
+            raise answer
+        return Verdict(answer)
+
+    async def wait_published(self, amount: int) -> None:
+        """Wait until so many events were published."""
+        async with within(20), self._changed:
+            await self._changed.wait_for(lambda: len(self.published) >= amount)
+
+
+class ScriptedProvider:
+    """Stands in for a source of TURN credentials that fails, or waits for `gate`."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.failure = failure
+        self.users: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.busy = 0
+        self.most_busy = 0
+        self._changed = asyncio.Condition()
+
+    async def credentials(self, *, user: str, now: int) -> TurnCredentials:
+        """Return access for a user known by an opaque name, or raise `failure`."""
+        self.users.append(user)
+        self.busy += 1
+        self.most_busy = max(self.most_busy, self.busy)
+        try:
+            async with self._changed:
+                self._changed.notify_all()
+            await self.gate.wait()
+            if self.failure is not None:
+                raise self.failure
+            return TurnCredentials(f"{now}:{user}", f"password-{len(self.users)}", TURN_URLS)
+        finally:
+            self.busy -= 1
+
+    async def wait_asked(self, amount: int) -> None:
+        """Wait until so many requests got here."""
+        async with within(20), self._changed:
+            await self._changed.wait_for(lambda: len(self.users) >= amount)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Somebody with a key of their own."""
+
+    name: str = "alice"
+
+    @property
+    def secret(self) -> SecretKey:
+        """The key."""
+        return SecretKey(drawn(f"client {self.name}"))
+
+    @property
+    def key(self) -> PublicKey:
+        """The public key."""
+        return self.secret.public_key
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as a client reads it."""
+
+    wrap: VerifiedEvent
+    rumor: Rumor
+    content: Json
+
+    @property
+    def result(self) -> Json:
+        """The result; fails the test when there is an error instead."""
+        assert "result" in self.content, self.content
+        found: Json = self.content["result"]
+        return found
+
+    @property
+    def error(self) -> Json:
+        """The error; fails the test when there is a result instead."""
+        assert "error" in self.content, self.content
+        found: Json = self.content["error"]
+        return found
+
+    @property
+    def code(self) -> str | None:
+        """The error's code, or None for a result."""
+        return self.error["code"] if "error" in self.content else None
+
+    @property
+    def answers(self) -> str:
+        """Id of the rumor that is answered."""
+        return next(tag[1] for tag in self.rumor.tags if tag[0] == "e")
+
+
+def read_answer(wrap: VerifiedEvent, client: Client, bridge: PublicKey) -> Answer:
+    """Open an answer as strictly as a client can, and check it against the schema."""
+    rumor = open_wrap(wrap, client.secret)
+    assert rumor.pubkey == bridge
+    assert rumor.kind == kinds.BRIDGE_RESPONSE
+    assert [tag[0] for tag in rumor.tags] == ["p", "e"]
+    assert rumor.tags[0][1] == client.key
+    content = json.loads(rumor.content)
+    validate_response(content)
+    return Answer(wrap, rumor, content)
+
+
+class EventNotes(logging.Handler):
+    """Takes note of the events that the log is told of: name and payload, in their order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: list[tuple[str, Json]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take note of one."""
+        self.taken.append((record.getMessage(), vars(record)["facts"]))
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """The core of a bridge, with everything it stands on."""
+
+    core: Core
+    storage: SqliteStorage
+    identity: Identity
+    clock: FixedClock
+    here: RecordingRelay
+    publishers: Mapping[str, ScriptedPublisher]
+    settings: Settings
+    events: list[tuple[str, Json]]
+    """What operators were told, by name and payload."""
+    _entropy: SeededEntropy
+    """Of all clients."""
+    _asked: int
+
+    @property
+    def key(self) -> PublicKey:
+        """The bridge's public key."""
+        return self.identity.secret.public_key
+
+    def request(
+        self,
+        client: Client,
+        method: str = "bridge.info",
+        params: object = None,
+        *,
+        created_at: int | None = None,
+        tags: Sequence[Sequence[str]] | None = None,
+        content: str | None = None,
+        **envelope: object,
+    ) -> Rumor:
+        """Return a request as a rumor, with a new id unless `id` is given; `content` replaces all of it."""
+        self._asked += 1
+        value = {
+            "_v": "1.0.0",
+            "id": f"request-{self._asked}",
+            "method": method,
+            "params": {} if params is None else params,
+            **envelope,
+        }
+        return make_rumor(
+            client.key,
+            created_at=self.clock.now() if created_at is None else created_at,
+            kind=kinds.BRIDGE_REQUEST,
+            tags=[("p", self.key)] if tags is None else tags,
+            content=json.dumps(value) if content is None else content,
+        )
+
+    def wrap(self, rumor: Rumor, client: Client, kind: int = STORED) -> VerifiedEvent:
+        """Wrap a rumor for the bridge, each time anew."""
+        return wrap_rumor(rumor, client.secret, self.key, kind=kind, clock=self.clock, entropy=self._entropy)
+
+    async def accept(self, *wraps: VerifiedEvent, link: str = HERE) -> list[Added]:
+        """Hand wraps over at once, as a relay does."""
+        async with within(20):
+            return list(await asyncio.gather(*(self.core.inbox.accept(wrap, link=link) for wrap in wraps)))
+
+    async def settle(self) -> None:
+        """Return when all that was accepted is answered, and all that is due went out."""
+        async with within(20):
+            await self.core.inbox.drain()
+            await self.core.outbox.flush()
+
+    async def wait_under_way(self, amount: int) -> None:
+        """Wait until workers have taken up so many wraps of requests that are not answered yet."""
+        arrivals = self.core.inbox._dispatcher.arrivals
+        async with within(20):
+            # Nothing announces that a wrap has joined, and nothing but this test wants to know.
+            while sum(len(arrival.wrap_ids) for arrival in arrivals._by_rumor.values()) < amount:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+
+    async def give(self, *wraps: VerifiedEvent, link: str = HERE) -> list[Added]:
+        """Hand wraps over at once and return when they are answered."""
+        added = await self.accept(*wraps, link=link)
+        await self.settle()
+        return added
+
+    async def send(self, client: Client, rumor: Rumor, kind: int = STORED, *, link: str = HERE) -> list[Answer]:
+        """Send a rumor in a new wrap and return the answers that were not there before."""
+        known = {answer.wrap.id for answer in await self.answers(client)}
+        await self.give(self.wrap(rumor, client, kind), link=link)
+        return [answer for answer in await self.answers(client) if answer.wrap.id not in known]
+
+    async def answer(self, client: Client, rumor: Rumor, kind: int = STORED, *, link: str = HERE) -> Answer:
+        """Send a rumor and return the one answer to it."""
+        answers = await self.send(client, rumor, kind, link=link)
+        assert len(answers) == 1, f"{len(answers)} answers"
+        (answer,) = answers
+        assert answer.answers == rumor.id
+        return answer
+
+    async def ask(self, client: Client, method: str = "bridge.info", params: object = None, **envelope: Any) -> Answer:
+        """Send a new request and return the one answer, its result checked against the method's schema."""
+        answer = await self.answer(client, self.request(client, method, params, **envelope))
+        if "result" in answer.content:
+            validate_result(method, answer.result)
+        return answer
+
+    async def answers(self, client: Client) -> list[Answer]:
+        """Return everything that a client can read by now: kept for it, sent to it live, and on other relays."""
+        stored = await self.storage.gift_wraps.query(
+            Filter(kinds=frozenset({STORED})), recipients=[client.key], now=self.clock.now(), limit=1000
+        )
+        kept = [verified(event.json) for event in stored]
+        elsewhere = [event for publisher in self.publishers.values() for event in publisher.published]
+        wraps = {wrap.id: wrap for wrap in [*kept, *self.here.delivered, *elsewhere]}
+        return [read_answer(wrap, client, self.key) for wrap in wraps.values() if recipient_of(wrap) == client.key]
+
+    async def waiting(self) -> list[str]:
+        """Return the ids of the wraps that wait in the store for their answer."""
+        return [entry.wrap_id for _, entry in await self.storage.inbox.waiting()]
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How often each event was emitted."""
+        return self.core.counts.counts
+
+    async def remaining(self, client: Client, limiter: str) -> int:
+        """Return the permits that a client's account has left, without taking one."""
+        found = await self.storage.accounts.find(client.key)
+        assert found is not None, "no account"
+        balances = await self.storage.permits.balances(found[0].number)
+        bucket = self.core.buckets[limiter]
+        return balances[limiter].worth_ms // bucket.refill_ms if limiter in balances else bucket.burst
+
+
+def verified(text: str) -> VerifiedEvent:
+    """Return an event that the storage kept."""
+    event = parse_event(json.loads(text))
+    return VerifiedEvent(event.id, event.pubkey, event.created_at, event.kind, event.tags, event.content, event.sig)
+
+
+def settings_with(changes: Mapping[str, object] | None = None) -> Settings:
+    """Return the default settings with some changed, named in full: `permits.turn.burst`."""
+    settings = Settings()
+    for name, value in (changes or {}).items():
+        settings = _changed(settings, name.split("."), value)
+    return settings
+
+
+def _changed(table: Any, path: Sequence[str], value: object) -> Any:
+    first, *rest = path
+    return replace(table, **{first: _changed(getattr(table, first), rest, value) if rest else value})
+
+
+def a_coturn(secret: bytes = COTURN_SECRET) -> CoturnProvider:
+    """Return the provider that most bridges have."""
+    return CoturnProvider(secret=secret, urls=TURN_URLS, ttl_seconds=86_400)
+
+
+async def open_identity(storage: SqliteStorage) -> Identity:
+    """Return the identity in a storage, made the first time; the bridge is `tests.support.wraps.BRIDGE`."""
+    if await storage.secrets.get("bridge_key") is None:
+        return await make_identity(storage.secrets, SeededEntropy("identity"), secret=BRIDGE)
+    return await load_identity(storage.secrets)
+
+
+@asynccontextmanager
+async def a_storage(folder: Path) -> AsyncIterator[SqliteStorage]:
+    """Open the storage in a folder."""
+    storage = await open_storage(folder / "switchboard.db", _KEY_RING)
+    try:
+        yield storage
+    finally:
+        await storage.close()
+
+
+@asynccontextmanager
+async def a_pipeline(
+    folder: Path,
+    *,
+    changes: Mapping[str, object] | None = None,
+    clock: FixedClock | None = None,
+    here: RecordingRelay | None = None,
+    provider: TurnProvider | None = None,
+    publishers: Mapping[str, ScriptedPublisher] | None = None,
+    has_provider: bool = True,
+    is_running: bool = True,
+    run: int = 1,
+) -> AsyncIterator[Pipeline]:
+    """Start the pipeline of the bridge in a folder; leaving is a crash, nothing is finished or flushed.
+
+    `changes` are settings by their full names. `run` counts the starts, so that no two draw the same randomness. Unless
+    it `is_running`, wraps are accepted and wait. The provider is coturn's if none is given.
+    """
+    async with a_storage(folder) as storage:
+        identity = await open_identity(storage)
+        settings = settings_with({"turn.stun_urls": STUN_URLS, "turn.urls": TURN_URLS, **(changes or {})})
+        clock, here, publishers = clock or FixedClock(), here or RecordingRelay(), publishers or {}
+        around = Surroundings(
+            identity=identity,
+            storage=storage,
+            clock=clock,
+            entropy=SeededEntropy(f"bridge {run}"),
+            catalogue=load_catalogue(),
+            here=_as_deliverer(here),
+            publishers=_as_publishers(publishers),
+            relays=partial(list, [OWN_URL, *publishers]),
+            provider=(provider or a_coturn()) if has_provider else None,
+        )
+        core = build_core(settings, around)
+        clients = SeededEntropy(f"clients {run}")
+        with _noted_events() as notes:
+            pipeline = Pipeline(
+                core, storage, identity, clock, here, publishers, settings, notes.taken, clients, 1000 * run
+            )
+            await core.inbox.recover()
+            await core.outbox.recover()
+            async with _working(core) if is_running else nullcontext():
+                yield pipeline
+
+
+@contextmanager
+def _noted_events() -> Iterator[EventNotes]:
+    notes, log = EventNotes(), logging.getLogger("bridge.events")
+    level = log.level
+    log.addHandler(notes)
+    log.setLevel(logging.INFO)
+    try:
+        yield notes
+    finally:
+        log.removeHandler(notes)
+        log.setLevel(level)
+
+
+@asynccontextmanager
+async def _working(core: Core) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(core.inbox.run()), tasks.create_task(core.outbox.run())]
+        try:
+            yield
+        finally:
+            for task in running:
+                task.cancel()
+
+
+def _as_deliverer(here: Deliverer) -> Deliverer:
+    """Have the type checker compare our relay with what the outbox expects."""
+    return here
+
+
+def _as_publishers(publishers: Mapping[str, Publisher]) -> Mapping[str, Publisher]:
+    return publishers

@@ -1,0 +1,86 @@
+"""The documentation says what is true: examples are valid, and nothing that exists is left out."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.settings.reading import parse_settings
+from protocol.catalogue import load_catalogue
+from protocol.validation import validate_envelope, validate_params, validate_response, validate_result
+from tests.bridge.cli.commands import switchboard
+
+ROOT = Path(__file__).parent.parent
+DOCS = {path.name: path.read_text(encoding="utf-8") for path in [*ROOT.glob("docs/*.md"), ROOT / "README.md"]}
+CATALOGUE = load_catalogue()
+
+CODE_BLOCK = re.compile(r"^```json\n(.*?)^```", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(([^)#:]+)\)")
+
+
+def examples(page: str) -> list[dict[str, Any]]:
+    return [json.loads(block) for block in CODE_BLOCK.findall(DOCS[page])]
+
+
+@pytest.mark.parametrize("page", ["README.md", "protocol.md"])
+def test_every_example_is_a_valid_message(page: str) -> None:
+    asked: dict[str, str] = {}
+    for message in examples(page):
+        if "method" in message:
+            validate_envelope(message)
+            validate_params(message["method"], message["params"])
+            asked[message["id"]] = message["method"]
+        else:
+            validate_response(message)
+            if "result" in message:
+                validate_result(asked[message["id"]], message["result"])
+    assert asked
+
+
+def test_each_method_has_a_real_exchange() -> None:
+    assert {message["method"] for message in examples("protocol.md") if "method" in message} == set(CATALOGUE.methods)
+
+
+def test_each_code_is_in_the_table_with_its_status() -> None:
+    for code, refusal in CATALOGUE.refusals.items():
+        retry = "yes" if refusal.retry else "no"
+        assert f"| `{code}` | {refusal.status} | {retry} |" in DOCS["protocol.md"]
+
+
+def test_texts_of_errors_are_those_of_the_catalogue() -> None:
+    errors = [message["error"] for message in examples("protocol.md") if "error" in message]
+    assert errors
+    for error in errors:
+        assert error["message"] == CATALOGUE.refusal(error["code"]).message
+
+
+def test_each_command_is_explained_to_operators() -> None:
+    commands = re.findall(r"^│ ([a-z]+) ", switchboard("--help").stdout, re.MULTILINE)
+    assert {"init", "run", "demo", "inspect"} <= set(commands)
+    for command in commands:
+        assert f"`switchboard {command}`" in DOCS["operator.md"]
+
+
+def test_settings_shown_to_operators_are_settings() -> None:
+    parse_settings('[bridge]\npublic_url = "wss://relay.example.org"\n')
+    parse_settings('[upstream]\nrelays = ["wss://relay.example.net"]\n')
+    for table in re.findall(r"`\[([a-z.]+)\]", DOCS["operator.md"]):
+        parse_settings(f"[{table}]\n")
+
+
+@pytest.mark.parametrize("page", sorted(DOCS))
+def test_links_lead_to_files(page: str) -> None:
+    folder = ROOT if page == "README.md" else ROOT / "docs"
+    for target in LINK.findall(DOCS[page]):
+        assert (folder / target).exists(), target
+
+
+def test_python_of_the_client_guide_runs() -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```", DOCS["client.md"], re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {}
+    exec(compile(code, "docs/client.md", "exec"), names)
+    assert callable(names["credentials"])
