@@ -20,7 +20,7 @@ from bridge.relay.endpoint import RelayEndpoint
 from bridge.relay.from_settings import relay_limits, relay_profile
 from bridge.settings.tree import Settings
 from bridge.upstream import Upstream
-from bridge.wiring import Core, Surroundings, build_core, build_provider, wrap_window
+from bridge.wiring import Core, Surroundings, build_core, build_provider
 from client.clock import Clock
 from client.entropy import Entropy
 from nips.event import VerifiedEvent
@@ -40,7 +40,7 @@ class Bridge:
     url: str
     """Our own endpoint."""
     relays: Sequence[str]
-    """Everywhere that clients reach it, our own endpoint first."""
+    """Where clients are told to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,10 @@ class _Parts:
     entropy: Entropy
 
     @property
-    def relays(self) -> list[str]:
-        return [self.endpoint.url, *self.upstream.links]
+    def announced(self) -> list[str]:
+        """Where clients are told to come. An address of this machine alone would send others to their own machine."""
+        own = [self.endpoint.url] if self.settings.bridge.public_url or not self.upstream.links else []
+        return [*own, *self.upstream.links]
 
 
 class _OwnRelay:
@@ -68,6 +70,10 @@ class _OwnRelay:
     def deliver(self, event: VerifiedEvent) -> int:
         """Deliver to whoever listens; before the endpoint is open that is nobody."""
         return self.endpoint.deliver(event) if self.endpoint else 0
+
+    def hand_over(self, event: VerifiedEvent) -> bool:
+        """Do the same; tell whether somebody who has proved the recipient's key got it."""
+        return self.endpoint is not None and self.endpoint.hand_over(event)
 
     def is_listening(self, pubkey: str, kind: int) -> bool:
         """Tell whether somebody listens for a key's wraps."""
@@ -83,15 +89,15 @@ async def running_bridge(
     try:
         parts = await _build(home, settings, storage, clock, entropy)
         async with _serving(parts):
-            yield Bridge(parts.identity.secret.public_key, parts.endpoint.url, parts.relays)
+            yield Bridge(parts.identity.secret.public_key, parts.endpoint.url, parts.announced)
     finally:
         await storage.close()
 
 
 async def _build(home: Home, settings: Settings, storage: SqliteStorage, clock: Clock, entropy: Entropy) -> _Parts:
     identity = await load_identity(storage.secrets)
-    window = wrap_window(settings)
-    upstream = Upstream(settings.upstream, identity.secret, window=window, clock=clock, entropy=entropy)
+    limits = relay_limits(settings)
+    upstream = Upstream(settings.upstream, identity.secret, limits=limits.publish, clock=clock, entropy=entropy)
     here = _OwnRelay()
     around = Surroundings(
         identity=identity,
@@ -101,7 +107,8 @@ async def _build(home: Home, settings: Settings, storage: SqliteStorage, clock: 
         catalogue=load_catalogue(),
         here=here,
         publishers=upstream.links,
-        relays=lambda: parts.relays,
+        own_url=lambda: parts.endpoint.url,
+        relays=lambda: parts.announced,
         provider=build_provider(settings.turn, home),
     )
     core = build_core(settings, around)
@@ -116,7 +123,7 @@ async def _build(home: Home, settings: Settings, storage: SqliteStorage, clock: 
         public_url=settings.bridge.public_url,
         read_without_auth=settings.compat.read_without_auth,
         profile=relay_profile(settings.bridge, version=distribution_version("nostr-switchboard")),
-        limits=relay_limits(settings),
+        limits=limits,
     )
     here.endpoint = endpoint
     endpoint.on_listening = core.outbox.listener_came
@@ -126,28 +133,38 @@ async def _build(home: Home, settings: Settings, storage: SqliteStorage, clock: 
 
 @asynccontextmanager
 async def _serving(parts: _Parts) -> AsyncIterator[None]:
-    core = parts.core
+    """Serve while the block runs; what the block raises comes out as it is, not in a group."""
+    core, failure = parts.core, None
     recovered = await core.inbox.recover()
     await core.outbox.recover()
     if recovered:
         log.info("answering what an earlier run accepted", extra={"facts": {"requests": recovered}})
-    async with asyncio.TaskGroup() as tasks:
+    async with parts.endpoint, asyncio.TaskGroup() as tasks:
         background = [tasks.create_task(work) for work in (core.inbox.run(), core.outbox.run(), _upkeep(parts))]
-        async with parts.endpoint:
-            parts.upstream.listen(core.inbox)
-            about_us = announcements(
-                parts.identity.secret, parts.settings.bridge, parts.relays, clock=parts.clock, entropy=parts.entropy
-            )
-            for event in about_us:
-                await parts.endpoint.publish_own(event)
-            tasks.create_task(parts.upstream.run(about_us))
-            log.info("ready", extra={"facts": {"url": parts.endpoint.url, "port": parts.endpoint.port}})
-            try:
-                yield
-            finally:
-                await _finish(parts)
+        parts.upstream.listen(core.inbox)
+        tasks.create_task(parts.upstream.run(await _announce(parts)))
+        log.info("ready", extra={"facts": {"url": parts.endpoint.url, "port": parts.endpoint.port}})
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - raised again below
+            failure = error
+        finally:
+            await _finish(parts)
         for task in background:
             task.cancel()
+    log.info("stopped")
+    if failure is not None:
+        raise failure
+
+
+async def _announce(parts: _Parts) -> Sequence[VerifiedEvent]:
+    """Publish on our own relay where the bridge reads and what it answers, and return the same for other relays."""
+    about_us = announcements(
+        parts.identity.secret, parts.settings.bridge, parts.announced, clock=parts.clock, entropy=parts.entropy
+    )
+    for event in about_us:
+        await parts.endpoint.publish_own(event)
+    return about_us
 
 
 async def _finish(parts: _Parts) -> None:

@@ -1,7 +1,8 @@
 """Requests that are being answered right now, so that none is worked on twice at once.
 
-Wraps of one rumor that arrive while it is being answered join it. Different rumors with one (scope, id) wait for each
-other: the second then finds the first one's answer.
+Wraps of one rumor that arrive while it is being answered join it, if they are of one kind: answers go back in the kind
+of the question. Wraps of the other kind, and different rumors with one (scope, id), wait for each other: the second
+then finds the first one's answer.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from nips.nip59 import Rumor
+from storage.interface import InboxId
 
 
 @dataclass(slots=True)
@@ -21,7 +23,7 @@ class Arrival:
     rumor: Rumor
     wrap_kind: int
     received_at: int
-    wrap_ids: list[str]
+    wrap_ids: list[InboxId]
     links: list[str]
     is_sealed: bool = False
     """The answer is being recorded: who comes now is too late to join."""
@@ -54,16 +56,16 @@ class Arrivals:
         Whoever answers sets `is_answered`; when that fails, each wrap that joined is on its own again.
         """
         while (under_way := self._by_rumor.get(rumor.id)) is not None:
-            joins = not under_way.is_sealed
+            joins = not under_way.is_sealed and under_way.wrap_kind == wrap_kind
             if joins:
-                under_way.wrap_ids.append(wrap_id)
+                under_way.wrap_ids.append(InboxId(wrap_id, link))
                 if link not in under_way.links:
                     under_way.links.append(link)
             await under_way.done.wait()
             if joins and under_way.is_answered:
                 yield None
                 return
-        arrival = Arrival(rumor, wrap_kind, received_at, [wrap_id], [link])
+        arrival = Arrival(rumor, wrap_kind, received_at, [InboxId(wrap_id, link)], [link])
         self._by_rumor[rumor.id] = arrival
         try:
             yield arrival

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,7 @@ from bridge.errors import (
 )
 from bridge.events import Events
 from bridge.logs import where
-from bridge.permits import AccountPermits, StrangerLimits
+from bridge.permits import AccountPermits, FreeLimits, StrangerLimits
 from bridge.recorder import Recorder, Stored
 from bridge.responses import error_body, result_body
 from bridge.services.service import Fact, Service
@@ -79,6 +79,7 @@ class Dispatcher:
         door: Door,
         permits: AccountPermits,
         strangers: StrangerLimits,
+        free: FreeLimits,
         recorder: Recorder,
         events: Events,
         clock: Clock,
@@ -90,6 +91,7 @@ class Dispatcher:
         self._door = door
         self._permits = permits
         self._strangers = strangers
+        self._free = free
         self._recorder = recorder
         self._events = events
         self._clock = clock
@@ -104,7 +106,9 @@ class Dispatcher:
     async def answer(self, arrival: Arrival) -> None:
         """Answer one request rumor, or drop it in silence; an error that `is_passing` leaves it in the inbox.
 
-        A fault of ours is answered like everything else, so that no request can stay in the inbox for ever.
+        A fault of ours is answered like everything else, so that no request can stay in the inbox for ever. Silence is
+        for whoever has had too many answers that take no permit (see `FreeLimits`), or was told too often that a
+        request is malformed: it is the one reply that nobody can be made to pay for.
         """
         content = read_content(arrival.rumor, max_bytes=self._rules.max_content_bytes)
         try:
@@ -113,7 +117,7 @@ class Dispatcher:
             # The one place that catches broadly. The error's own text may quote a request, so it stays out of the log.
             if is_passing(error):
                 raise
-            log.error("request failed", extra={"facts": {"wrap": arrival.wrap_ids[0][:8], **where(error)}})
+            log.error("request failed", extra={"facts": {"wrap": arrival.wrap_ids[0].wrap_id[:8], **where(error)}})
             if not arrival.is_recorded:
                 await self._refuse(arrival, content, Internal(type(error).__name__), None)
 
@@ -143,7 +147,7 @@ class Dispatcher:
             if found.rumor_id != arrival.rumor.id and found.digest != request.digest:
                 await self._refuse(arrival, content, Conflict("id used before"), None)
             else:
-                await self._recorder.repeat(arrival, request_id=request.id, reply=request.reply, known=found)
+                await self._repeat(arrival, request, found)
 
     async def _answer_new(
         self, arrival: Arrival, content: Content, request: Request, key: RequestKey, known: AccountCaller | None
@@ -167,8 +171,8 @@ class Dispatcher:
             if isinstance(recorded, NoPermit):
                 raise RateLimited(method.limiter, recorded.wait_ms)
         except Refusal as refusal:
-            await self._refuse(arrival, content, refusal, method)
-            self._note_refusal(refusal, method, key.scope)
+            if await self._refuse(arrival, content, refusal, method):
+                self._note_refusal(refusal, method, key.scope)
             return None
         if isinstance(recorded, AlreadyKnown):
             return recorded.known
@@ -202,10 +206,36 @@ class Dispatcher:
             raise Unavailable("deadline passed") from None
         return _Done(result_body(outcome.result), outcome.facts)
 
-    async def _refuse(self, arrival: Arrival, content: Content, refusal: Refusal, method: Method | None) -> None:
-        """Answer with an error that is not kept."""
-        body = error_body(refusal, self._catalogue, method)
-        await self._recorder.record(arrival, request_id=content.request_id, reply=content.reply, body=body)
+    async def _repeat(self, arrival: Arrival, request: Request, known: KnownRequest) -> None:
+        async def answer() -> None:
+            await self._recorder.repeat(arrival, request_id=request.id, reply=request.reply, known=known)
+
+        await self._answer_free(arrival, answer)
+
+    async def _refuse(self, arrival: Arrival, content: Content, refusal: Refusal, method: Method | None) -> bool:
+        """Answer with an error that is not kept; tell whether it was answered at all."""
+
+        async def answer() -> None:
+            body = error_body(refusal, self._catalogue, method)
+            await self._recorder.record(arrival, request_id=content.request_id, reply=content.reply, body=body)
+
+        return await self._answer_free(arrival, answer)
+
+    async def _answer_free(self, arrival: Arrival, answer: Callable[[], Awaitable[None]]) -> bool:
+        """Answer without a permit as long as the sender, and all senders together, may; then be silent."""
+        try:
+            with self._free.answer(arrival.rumor.pubkey, self._clock.now_ms()):
+                await answer()
+        except RateLimited as limited:
+            await self._drop(arrival, limited.limiter)
+            return False
+        return True
+
+    async def _drop(self, arrival: Arrival, limiter: str) -> None:
+        arrival.seal()
+        facts = {"wrap": arrival.wrap_ids[0].wrap_id[:8], "limiter": limiter}
+        log.debug("request met with silence", extra={"facts": facts})
+        await self._storage.inbox.drop(arrival.wrap_ids)
 
     async def _refuse_malformed(self, arrival: Arrival, content: Content, refusal: MalformedRequest) -> None:
         """Answer as long as the sender has permits for it, then be silent."""
@@ -221,8 +251,7 @@ class Dispatcher:
         except RateLimited:
             is_silenced = True
         if is_silenced:
-            arrival.seal()
-            await self._storage.inbox.drop(arrival.wrap_ids)
+            await self._drop(arrival, MALFORMED_LIMITER)
 
     @asynccontextmanager
     async def _malformed_permit(self, known: AccountCaller | None, key: PublicKey) -> AsyncIterator[Permit | None]:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.errors import StartupError
 from bridge.identity import NOSTR_KEY
+from bridge.program import program
 from bridge.settings.reading import load_settings
+from bridge.settings.rendering import render
 from bridge.settings.tree import Settings
+from bridge.settings.values import write_value
 from nips.keys import SecretKey
 from storage.database import Limits
-from storage.key_file import load_key_ring
+from storage.database_file import holds_data
+from storage.errors import FileRefused, StorageFailed, StorageMissing, WrongStorageKey
+from storage.key_file import KeySource, find_key, load_key_ring, make_key_file
+from storage.private_file import flush_folder, read_private, write_private
 from storage.secrets import read_secret
 from storage.sqlite import SqliteStorage, open_storage
 
@@ -32,44 +40,145 @@ class Home:
         """The settings."""
         return self.path / SETTINGS_FILE
 
+    def is_made(self) -> bool:
+        """Tell whether a bridge is here: its settings are written last, so they say that it is complete."""
+        with _writing(self.path):
+            try:
+                self.settings_file.stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            return True
+
     def load_settings(self) -> Settings:
         """Read the settings; raise `SettingsError`, or `StartupError` when there is nothing here yet."""
-        if not self.settings_file.exists():
-            raise StartupError(f"{self.settings_file} is not there: run `switchboard init --home {self.path}` first")
+        if not self.is_made():
+            init = f"{program()} init --home {shlex.quote(str(self.path))}"
+            raise StartupError(f"{self.settings_file} is not there: run `{init}` first")
         return load_settings(self.settings_file)
 
-    async def open_storage(self, settings: Settings, environment: Mapping[str, str]) -> SqliteStorage:
-        """Open the database under the storage key; raise a `StorageError` that says what to do."""
+    def key_source(self, settings: Settings, environment: Mapping[str, str]) -> KeySource:
+        """Return where the storage key comes from."""
+        name = settings.storage.key_file
+        return find_key(self.path / name, environment, setting=f"storage.key_file = {write_value(name)}")
+
+    async def open_storage(
+        self, settings: Settings, environment: Mapping[str, str], *, create: bool = False
+    ) -> SqliteStorage:
+        """Open the database under the storage key; raise a `StorageError` that says what to do.
+
+        Only with `create` is one made where there is none: whoever mistyped its name is not given an empty one.
+        """
         configured = settings.storage
-        ring = load_key_ring(self.path / configured.key_file, environment)
+        source = self.key_source(settings, environment)
+        ring = load_key_ring(source)
         limits = Limits(max_queue=configured.max_queue, max_batch=configured.max_batch, readers=configured.readers)
-        return await open_storage(self.path / configured.file, ring, limits)
+        with _naming(settings, source):
+            return await open_storage(self.path / configured.file, ring, limits, create=create)
 
     def read_key(self, settings: Settings, environment: Mapping[str, str]) -> SecretKey:
         """Return the bridge's Nostr key, also while the bridge runs."""
-        ring = load_key_ring(self.path / settings.storage.key_file, environment)
-        raw = read_secret(self.path / settings.storage.file, ring, NOSTR_KEY)
+        source = self.key_source(settings, environment)
+        ring = load_key_ring(source)
+        with _naming(settings, source):
+            raw = read_secret(self.path / settings.storage.file, ring, NOSTR_KEY)
         if raw is None:
-            raise StartupError(f"{self.path / settings.storage.file} holds no bridge key")
+            raise StartupError(
+                f"storage.file = {write_value(settings.storage.file)}: {self.path / settings.storage.file} holds no "
+                "bridge key: name the database that is meant, or put it back from a backup"
+            )
         return SecretKey(raw)
 
     def read_secret(self, name: str, key: str) -> str:
         """Return the text of a secret file that a setting `key` names, without white space around it."""
         path = self.path / name
         try:
-            with path.open("rb") as file:
-                raw = file.read(MAX_SECRET_FILE_BYTES + 1)
+            raw = read_private(path, max_bytes=MAX_SECRET_FILE_BYTES)
             text = raw.decode().strip() if len(raw) <= MAX_SECRET_FILE_BYTES else ""
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            raise StartupError(f"{key}: cannot read {path}: {reason}") from None
+        except FileNotFoundError as error:
+            raise StartupError(f"{key}: cannot read {path}: {error.strerror}: write the secret there") from None
+        except UnicodeDecodeError:
+            raise StartupError(f"{key}: cannot read {path}: not UTF-8 text") from None
+        except FileRefused as error:
+            raise StartupError(f"{key}: {error}") from None
         if not text:
             raise StartupError(f"{key}: {path} is empty or longer than {MAX_SECRET_FILE_BYTES} bytes")
         return text
 
+    def make_folder(self) -> None:
+        """Make the folder, for its owner only; one that is there is left as it is."""
+        with _writing(self.path):
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def make_key(self, settings: Settings) -> None:
+        """Make the storage key unless there is one; never a second one for a database that has lost its own."""
+        key, database = self.path / settings.storage.key_file, self.path / settings.storage.file
+        if os.path.lexists(key):
+            return
+        if holds_data(database):
+            raise StartupError(
+                f"{database} is there and its storage key {key} is not: put the key back from your copy. Without it "
+                "nothing in the database can be read; if that bridge is given up, remove the database, or choose "
+                "another --home"
+            )
+        make_key_file(key)
+
+    def make_secret(self, name: str, key: str, text: str) -> None:
+        """Write a secret file that a setting `key` names; one that is there already must be usable, and stays."""
+        with _writing(self.path / name):
+            try:
+                write_secret(self.path / name, text)
+            except FileExistsError:
+                self.read_secret(name, key)
+
+    def write_settings(self, settings: Settings) -> None:
+        """Write the settings, all or nothing; raise `StartupError` when they are there already."""
+        if self.is_made():
+            raise StartupError(made_already(self))
+        part = self.settings_file.with_name(f"{SETTINGS_FILE}.part")
+        with _writing(self.settings_file):
+            try:
+                with part.open("w", encoding="utf-8") as file:
+                    file.write(render(settings))
+                    file.flush()
+                    os.fsync(file.fileno())
+                part.replace(self.settings_file)
+                flush_folder(self.path)
+            except OSError:
+                with suppress(OSError):
+                    part.unlink()
+                raise
+
+
+def made_already(home: Home) -> str:
+    """Say that there is a bridge in this place, and how to start it."""
+    run = f"{program()} run --home {shlex.quote(str(home.path))}"
+    return f"{home.settings_file} exists: this bridge is made; `{run}` starts it"
+
 
 def write_secret(path: Path, text: str) -> None:
     """Write a new file that only its owner reads; a file that is there stays and raises `FileExistsError`."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(f"{text}\n")
+    write_private(path, f"{text}\n")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say in words what the system has against this path."""
+    try:
+        yield
+    except OSError as error:
+        raise StartupError(
+            f"{path} cannot be made or read: {error.strerror}: choose another folder with --home, or mend this one"
+        ) from None
+
+
+@contextmanager
+def _naming(settings: Settings, source: KeySource) -> Iterator[None]:
+    """Name the settings that led to a database or key that cannot be used."""
+    try:
+        yield
+    except StorageMissing as error:
+        raise StorageMissing(f"storage.file = {write_value(settings.storage.file)}: {error}") from error
+    except WrongStorageKey as error:
+        raise WrongStorageKey(f"{error}. The key came from {source.name}: put the right one there") from error
+    except StorageFailed as error:
+        raise StorageFailed(f"storage.file = {write_value(settings.storage.file)}: {error}") from error

@@ -24,8 +24,8 @@ from nips.errors import InvalidWrap
 from nips.event import VerifiedEvent, parse_event
 from nips.keys import SecretKey
 from nips.nip59 import open_wrap
-from storage.errors import StorageError
-from storage.interface import Added, InboxEntry, Storage
+from storage.errors import StorageError, StorageKeyMissing
+from storage.interface import Added, InboxEntry, InboxId, Storage, Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,10 @@ class _Waiting:
     wrap: VerifiedEvent
     link: str
     received_at: int
+
+    @property
+    def id(self) -> InboxId:
+        return InboxId(self.wrap.id, self.link)
 
 
 class Inbox:
@@ -90,16 +94,28 @@ class Inbox:
         after = count = 0
         while entries := await self._storage.inbox.waiting(after=after):
             after = entries[-1][0]
-            for _, entry in entries:
+            for number, entry in entries:
+                if isinstance(entry, Unreadable):
+                    await self._pass_over(number, entry)
+                    continue
                 try:
                     wrap = _stored_wrap(entry)
                 except ValueError as error:
                     log.error("wrap given up", extra={"facts": {"wrap": entry.wrap_id[:8], **where(error)}})
-                    await self._storage.inbox.drop([entry.wrap_id])
+                    await self._storage.inbox.drop([entry.id])
                     continue
                 self._queue.put_nowait(_Waiting(wrap, entry.link, entry.received_at))
                 count += 1
         return count
+
+    async def _pass_over(self, number: int, entry: Unreadable) -> None:
+        facts = {"entry": number, "reason": str(entry.reason)}
+        if isinstance(entry.reason, StorageKeyMissing):
+            # The next start may have the key.
+            log.error("wrap not readable", extra={"facts": facts})
+        else:
+            log.error("wrap given up", extra={"facts": facts})
+            await self._storage.inbox.discard(number)
 
     async def run(self) -> None:
         """Answer until cancelled."""
@@ -136,7 +152,7 @@ class Inbox:
                 if is_passing(error):
                     raise
                 log.error("wrap given up", extra={"facts": {**wrap, **where(error)}})
-                await self._storage.inbox.drop([waiting.wrap.id])
+                await self._storage.inbox.drop([waiting.id])
         except StorageError as error:
             log.warning("answer not stored, trying again", extra={"facts": {**wrap, **where(error)}})
             return False
@@ -148,8 +164,8 @@ class Inbox:
             rumor = open_wrap(wrap, self._secret, unsigned_seals=self._rules.unsigned_seals)
             check_addressee(rumor, self._secret.public_key)
         except (InvalidWrap, Dropped) as reason:
-            log.info("wrap dropped", extra={"facts": {"wrap": wrap.id[:8], "reason": str(reason)}})
-            await self._storage.inbox.drop([wrap.id])
+            log.debug("wrap dropped", extra={"facts": {"wrap": wrap.id[:8], "reason": str(reason)}})
+            await self._storage.inbox.drop([waiting.id])
             return
         async with self._dispatcher.arrivals.enter(
             rumor, wrap_kind=wrap.kind, received_at=waiting.received_at, wrap_id=wrap.id, link=waiting.link

@@ -1,7 +1,11 @@
 """Getting answers out: live ones to whoever listens here, the rest to relays that are not ours.
 
 A stored answer for our own relay needs no outbox: it is among the recipient's gift wraps as soon as it is recorded.
-Everything else waits as a row until its destination has it, refuses it for good, or its time is over.
+Everything else waits as a row until its destination has it, refuses it for good, or its time is over. A stored answer
+that another relay refuses for good is kept on our own instead, so that nothing that was charged is lost.
+
+A live answer counts as delivered only when a connection got it that has proved its asker's key. Whoever else may
+listen (`compat.read_without_auth`) is sent it too, but takes it from nobody.
 """
 
 from __future__ import annotations
@@ -9,10 +13,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bridge.held import HeldRows
 from bridge.logs import where
 from bridge.replies import ReplyWriter
 from bridge.responses import read_response
@@ -21,6 +26,7 @@ from client.publications import Outcome, Verdict
 from nips import kinds
 from nips.event import VerifiedEvent, parse_event, verify_event
 from nips.keys import PublicKey
+from nips.messages import prefix_of
 from storage import interface as store
 from storage.errors import StorageError
 from storage.interface import HERE, OutboxRow, QueuedReply, StoredReply
@@ -41,6 +47,10 @@ class Deliverer(Protocol):
         """Send an event to every subscription that may see it; return how many got it."""
         ...
 
+    def hand_over(self, event: VerifiedEvent) -> bool:
+        """Do the same, and tell whether somebody who has proved the recipient's key got it."""
+        ...
+
     def is_listening(self, pubkey: str, kind: int) -> bool:
         """Tell whether a subscription would get a wrap of this kind for this key now."""
         ...
@@ -59,7 +69,9 @@ class OutboxRules:
     """Figures of the outbox."""
 
     max_live_waiting: int
-    """Live answers that wait in memory for their askers; the oldest is given up first."""
+    """Live answers that wait in memory for their askers; the rest, oldest first, only in the store."""
+    max_live_waiting_each: int
+    """The same for one asker."""
     first_retry_seconds: int
     last_retry_seconds: int
 
@@ -95,10 +107,13 @@ class Outbox:
         self._lanes = {url: _Lane(url, publisher) for url, publisher in publishers.items()}
         self._clock = clock
         self._rules = rules
-        self._waiting: dict[int, OutboxRow] = {}
-        self._by_recipient: dict[str, dict[int, None]] = {}
-        self._has_delivered = asyncio.Event()
+        self._held = HeldRows(most=rules.max_live_waiting, most_each=rules.max_live_waiting_each)
+        self._offered_up_to = 0
+        self._came: dict[str, None] = {}
+        self._has_come = asyncio.Event()
         self._delivered: list[int] = []
+        self._has_delivered = asyncio.Event()
+        self._removing = asyncio.Lock()
 
     async def send(self, replies: Sequence[StoredReply | QueuedReply], numbers: Sequence[int]) -> None:
         """Deliver what was just recorded; `numbers` are the outbox rows of the queued replies, in their order."""
@@ -107,7 +122,9 @@ class Outbox:
             if isinstance(reply, StoredReply):
                 self._here.deliver(reply.wrap)
             elif reply.destination == HERE:
-                self._offer(_row(next(rows), reply))
+                row = _row(next(rows), reply)
+                self._offered_up_to = max(self._offered_up_to, row.number)
+                self._offer(row)
             else:
                 next(rows)
                 lane = self._lanes[reply.destination]
@@ -116,21 +133,28 @@ class Outbox:
 
     async def recover(self) -> None:
         """Take up live answers that an earlier run did not deliver."""
-        now = self._clock.now()
-        for row in await self._outbox.waiting(destination=HERE, now=now, limit=self._rules.max_live_waiting):
-            self._hold(row)
+        now, limit = self._clock.now(), self._rules.max_live_waiting
+        self._offered_up_to = await self._outbox.last_number()
+        rows = await self._outbox.waiting(destination=HERE, now=now, limit=limit)
+        for row in rows:
+            self._held.hold(row, now)
+        if len(rows) == limit:
+            self._held.left_out_until = max(self._held.left_out_until, now + self._replies.times.live_seconds)
 
     def listener_came(self, pubkey: str) -> None:
-        """Deliver what waits for a key, now that it listens."""
+        """Deliver what waits for a key, now that it listens: what is held at once, the rest as soon as it is read."""
         # All are taken out before any is offered: one that has to be held again may push others out.
-        rows = [self._waiting.pop(number) for number in self._by_recipient.pop(pubkey, ())]
-        for row in rows:
+        for row in self._held.take(pubkey):
             self._offer(row)
+        if self._held.left_out_until > self._clock.now():
+            self._came[pubkey] = None
+            self._has_come.set()
 
     async def run(self) -> None:
         """Keep every destination supplied until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._forget_delivered())
+            tasks.create_task(_whenever(self._has_delivered, self._remove, "delivered answers not removed"))
+            tasks.create_task(_whenever(self._has_come, self._deliver_left_out, "live answers not read"))
             for lane in self._lanes.values():
                 tasks.create_task(self._supply(lane))
 
@@ -138,55 +162,59 @@ class Outbox:
         """Return when nothing is due anywhere; call while `run` runs and nothing new is sent."""
         for lane in self._lanes.values():
             await lane.idle.wait()
-        if self._delivered:
-            await self._forget()
+        await self._deliver_left_out()
+        await self._remove()
 
     def _offer(self, row: OutboxRow) -> None:
-        if row.expires_at <= self._clock.now():
-            return
-        # Asked first, because most answers to nobody need not be wrapped.
-        if self._here.is_listening(row.recipient, row.wrap_kind) and self._here.deliver(self._wrap(row)):
-            self._delivered.append(row.number)
-            self._has_delivered.set()
-        else:
-            self._hold(row)
-
-    def _hold(self, row: OutboxRow) -> None:
-        self._waiting[row.number] = row
-        self._by_recipient.setdefault(row.recipient, {})[row.number] = None
         now = self._clock.now()
-        oldest = next(iter(self._waiting.values()))
-        while oldest.expires_at <= now or len(self._waiting) > self._rules.max_live_waiting:
-            self._drop(oldest)
-            if not self._waiting:
-                return
-            oldest = next(iter(self._waiting.values()))
+        if row.expires_at > now and not self._try(row):
+            self._held.hold(row, now)
 
-    def _drop(self, row: OutboxRow) -> None:
-        del self._waiting[row.number]
-        held = self._by_recipient[row.recipient]
-        del held[row.number]
-        if not held:
-            del self._by_recipient[row.recipient]
+    def _try(self, row: OutboxRow) -> bool:
+        """Deliver to whoever listens; tell whether the row is done with."""
+        # Asked first, because most answers to nobody need not be wrapped.
+        if not self._here.is_listening(row.recipient, row.wrap_kind) or not self._here.hand_over(self._wrap(row)):
+            return False
+        self._delivered.append(row.number)
+        self._has_delivered.set()
+        return True
 
-    async def _forget_delivered(self) -> None:
-        while True:
-            await self._has_delivered.wait()
+    async def _deliver_left_out(self) -> None:
+        self._has_come.clear()
+        while self._came:
+            pubkey, _ = self._came.popitem()
             try:
-                await self._forget()
-            except StorageError as error:
-                log.warning("delivered answers not removed", extra={"facts": {"error": type(error).__name__}})
-                await asyncio.sleep(PAUSE_SECONDS)
+                # While nothing is removed, a row that was delivered is in `_delivered` for as long as it can be read.
+                async with self._removing:
+                    await self._deliver_from_store(pubkey)
+            except BaseException:
+                self._came[pubkey] = None
+                self._has_come.set()
+                raise
 
-    async def _forget(self) -> None:
-        self._has_delivered.clear()
-        numbers, self._delivered = self._delivered, []
-        try:
-            await self._outbox.delivered(numbers)
-        except BaseException:
-            self._delivered += numbers
-            self._has_delivered.set()
-            raise
+    async def _deliver_from_store(self, pubkey: str) -> None:
+        after = 0
+        while rows := await self._outbox.waiting_for(pubkey, now=self._clock.now(), after=after, limit=BATCH):
+            after = rows[-1].number
+            # What is numbered higher is on its way to `send`.
+            unknown = [row for row in rows if row.number <= self._offered_up_to and row.number not in self._held]
+            done = frozenset(self._delivered)
+            for row in unknown:
+                if row.number not in done:
+                    self._try(row)
+
+    async def _remove(self) -> None:
+        # One at a time, so that flushing also waits for what is being removed already.
+        async with self._removing:
+            self._has_delivered.clear()
+            numbers, self._delivered = self._delivered, []
+            try:
+                if numbers:
+                    await self._outbox.delivered(numbers)
+            except BaseException:
+                self._delivered += numbers
+                self._has_delivered.set()
+                raise
 
     async def _supply(self, lane: _Lane) -> None:
         while True:
@@ -217,24 +245,50 @@ class Outbox:
                 return max(1, min((row.next_attempt_at - now for row in rows), default=self._rules.last_retry_seconds))
             async with asyncio.TaskGroup() as attempts:
                 for row in due:
-                    attempts.create_task(self._attempt(row, lane.publisher))
+                    attempts.create_task(self._attempt(row, lane))
 
-    async def _attempt(self, row: OutboxRow, publisher: Publisher) -> None:
+    async def _attempt(self, row: OutboxRow, lane: _Lane) -> None:
         try:
-            verdict = await publisher.publish(self._wrap(row))
+            verdict = await lane.publisher.publish(self._wrap(row))
         except Exception as error:  # noqa: BLE001 - one answer's fault must not keep the others from their relays
             log.error("answer not published", extra={"facts": {"number": row.number, **where(error)}})
             verdict = Verdict(Outcome.FAILED)
-        if verdict.is_final:
+        if verdict.is_accepted:
             await self._outbox.delivered([row.number])
-            return
-        delay = min(self._rules.first_retry_seconds << min(row.attempts, 20), self._rules.last_retry_seconds)
-        await self._outbox.postpone(row.number, next_attempt_at=self._clock.now() + delay)
+        elif verdict.is_final:
+            await self._take_back(row, lane.url, verdict)
+        else:
+            delay = min(self._rules.first_retry_seconds << min(row.attempts, 20), self._rules.last_retry_seconds)
+            await self._outbox.postpone(row.number, next_attempt_at=self._clock.now() + delay)
+
+    async def _take_back(self, row: OutboxRow, url: str, verdict: Verdict) -> None:
+        """Keep a refused answer on our own relay; a live one is given up, since whoever waits for it asks again."""
+        is_kept = row.wrap_kind == kinds.GIFT_WRAP
+        if is_kept:
+            wrap = self._wrap(row)
+            await self._outbox.keep_here(row, wrap)
+            self._here.deliver(wrap)
+        else:
+            await self._outbox.delivered([row.number])
+        # The relay's own words stay out: they may be anything.
+        prefix = prefix_of(verdict.message)
+        facts = {"relay": url, "prefix": prefix.value if prefix else "unknown", "kept_here": is_kept}
+        log.warning("answer refused by a relay", extra={"facts": facts})
 
     def _wrap(self, row: OutboxRow) -> VerifiedEvent:
         if row.wrap_kind == kinds.EPHEMERAL_GIFT_WRAP:
             return self._replies.wrap_live(read_response(row.payload_json), PublicKey(row.recipient))
         return verify_event(parse_event(json.loads(row.payload_json)))
+
+
+async def _whenever(due: asyncio.Event, work: Callable[[], Awaitable[None]], complaint: str) -> None:
+    while True:
+        await due.wait()
+        try:
+            await work()
+        except StorageError as error:
+            log.warning(complaint, extra={"facts": {"error": type(error).__name__}})
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
 def _row(number: int, reply: QueuedReply) -> OutboxRow:

@@ -2,6 +2,9 @@
 
 Balances of accounts are durable and are charged in the transaction that answers. In between, a permit is only
 promised: promises are counted here, so that a hundred requests at once cannot start more work than there are permits.
+
+Refusals and repeats take no permit, but each is an answer that is wrapped and written down. They have a budget of their
+own, in memory, that nobody who asks honestly gets to see the end of.
 """
 
 from __future__ import annotations
@@ -117,4 +120,23 @@ class StrangerLimits:
     def malformed(self, key: str, now_ms: int) -> Iterator[None]:
         """Take the permits for one answer to a malformed request, or raise `RateLimited`."""
         with self._malformed.taken(key, now_ms), self._together.taken("", now_ms):
+            yield
+
+
+class FreeLimits:
+    """Limits on answers that take no permit, refusals and repeats: of each key, and of all keys together.
+
+    Beyond them there is silence. Any answer that says "too many" would itself be one more of what there are too many
+    of, and keys are free: whoever wants to fill the disk or drown others would only have to ask for refusals. A request
+    that met silence was not acted on and cost nothing, so that its asker, as after any lost answer, may send it again.
+    """
+
+    def __init__(self, *, each: Bucket, together: Bucket, max_keys: int) -> None:
+        self._each = KeyLimits("free", each, max_keys=max_keys)
+        self._together = KeyLimits("free_together", together, max_keys=1)
+
+    @contextmanager
+    def answer(self, key: str, now_ms: int) -> Iterator[None]:
+        """Take the permits for one answer, or raise `RateLimited`; an answer that fails costs nothing."""
+        with self._each.taken(key, now_ms), self._together.taken("", now_ms):
             yield

@@ -9,7 +9,7 @@ from typing import Any
 
 from bridge.arrivals import Arrival
 from bridge.callers import DAY, AccountCaller, Caller
-from bridge.envelope import Reply
+from bridge.envelope import Freshness, Reply
 from bridge.outbox import Outbox
 from bridge.replies import ReplyWriter, reply_kind
 from bridge.responses import body_of, make_response, read_response
@@ -39,7 +39,7 @@ class Recorder:
         replies: ReplyWriter,
         outbox: Outbox,
         clock: Clock,
-        max_age_seconds: int,
+        freshness: Freshness,
     ) -> None:
         self._bridge = bridge
         self._wire_version = wire_version
@@ -47,7 +47,7 @@ class Recorder:
         self._replies = replies
         self._outbox = outbox
         self._clock = clock
-        self._max_age_seconds = max_age_seconds
+        self._freshness = freshness
 
     async def record(
         self,
@@ -69,15 +69,17 @@ class Recorder:
             body=body,
             now=self._clock.now(),
         )
-        return await self._commit(arrival, response, reply, stored, permit)
+        return await self._commit(arrival, response, reply, stored=stored, permit=permit)
 
     async def repeat(self, arrival: Arrival, *, request_id: str, reply: Reply, known: KnownRequest) -> None:
         """Send a known answer again: the same response rumor to the same rumor, a new one with the same body else.
 
-        The new one keeps the first one's time, so that a repeat of this rumor too gets the same response rumor again.
+        The new one keeps the first one's time, so that a repeat of this rumor too gets the same response rumor again;
+        and the first one is kept for as long as this rumor is fresh.
         """
-        response = read_response(known.response_json)
+        response, extended = read_response(known.response_json), None
         if known.rumor_id != arrival.rumor.id:
+            extended = known.rumor_id
             response = make_response(
                 self._bridge,
                 arrival.rumor.pubkey,
@@ -87,10 +89,17 @@ class Recorder:
                 body=body_of(json.loads(response.content)),
                 now=response.created_at,
             )
-        await self._commit(arrival, response, reply, None, None)
+        await self._commit(arrival, response, reply, extended=extended)
 
     async def _commit(
-        self, arrival: Arrival, response: Rumor, reply: Reply, stored: Stored | None, permit: Permit | None
+        self,
+        arrival: Arrival,
+        response: Rumor,
+        reply: Reply,
+        *,
+        stored: Stored | None = None,
+        permit: Permit | None = None,
+        extended: str | None = None,
     ) -> Committed | NoPermit | AlreadyKnown:
         arrival.seal()
         replies = await self._replies.write(
@@ -99,14 +108,15 @@ class Recorder:
             kind=reply_kind(arrival.wrap_kind, reply),
             links=arrival.links,
             received_at=arrival.received_at,
+            is_free=stored is None and permit is None,
         )
         answer = Answer(
             wrap_ids=tuple(arrival.wrap_ids),
             replies=replies,
             request=stored.request if stored else None,
             response_json=response.to_json() if stored else "",
-            # A rumor is refused as expired once it is older than this, so nobody can ask for the answer any more.
-            forget_at=arrival.rumor.created_at + self._max_age_seconds + 1,
+            forget_at=self._forget_at(arrival.rumor),
+            extended=extended,
             # Charged as of now, not of when it was promised: of two times out of order the later would count as a clock
             # that stepped back, and the time between them would refill twice.
             permit=replace(permit, now_ms=self._clock.now_ms()) if permit else None,
@@ -118,6 +128,12 @@ class Recorder:
             arrival.is_recorded = True
             await self._outbox.send(replies, recorded.queued)
         return recorded
+
+    def _forget_at(self, rumor: Rumor) -> int:
+        # Another rumor may ask the same later. Until now that can be any that is not refused for its time, so the
+        # newest there can be has to have expired; and one that comes while this is known puts it off again.
+        newest = max(self._clock.now(), rumor.created_at) + self._freshness.max_future_seconds
+        return newest + self._freshness.max_age_seconds + 1
 
     def _newly_seen(self, stored: Stored | None) -> str | None:
         if stored is None or not isinstance(stored.caller, AccountCaller):

@@ -31,6 +31,8 @@ class ReplyTimes:
 
     retention_seconds: int
     """A stored answer lasts at least this long."""
+    free_retention_seconds: int
+    """The same for an answer that took no permit: refusals and repeats cost their asker nothing but a wrap."""
     live_seconds: int
     """A live answer waits this long for its asker to listen."""
     backdate_max_seconds: int
@@ -68,7 +70,14 @@ class ReplyWriter:
         self._entropy = entropy
 
     async def write(
-        self, response: Rumor, asker: PublicKey, *, kind: int, links: Collection[str], received_at: int
+        self,
+        response: Rumor,
+        asker: PublicKey,
+        *,
+        kind: int,
+        links: Collection[str],
+        received_at: int,
+        is_free: bool = False,
     ) -> Sequence[StoredReply | QueuedReply]:
         """Return one reply for each link that the request came by and, if stored, for each of the asker's inbox relays.
 
@@ -78,8 +87,11 @@ class ReplyWriter:
         destinations = dict.fromkeys(link if link in self._links else HERE for link in links)
         if kind == kinds.GIFT_WRAP:
             destinations |= dict.fromkeys(await self._inboxes(asker))
+        if kind == kinds.EPHEMERAL_GIFT_WRAP:
+            return [self._live(response, asker, destination) for destination in destinations]
         present = self._clock.now() - received_at <= PRESENT_SECONDS
-        return [self._reply(response, asker, kind, destination, present) for destination in destinations]
+        retention_seconds = self.times.free_retention_seconds if is_free else self.times.retention_seconds
+        return [self._stored(response, asker, destination, present, retention_seconds) for destination in destinations]
 
     def wrap_live(self, response: Rumor, asker: PublicKey) -> VerifiedEvent:
         """Return a fresh ephemeral wrap of a response."""
@@ -92,22 +104,25 @@ class ReplyWriter:
             entropy=self._entropy,
         )
 
-    def _reply(
-        self, response: Rumor, asker: PublicKey, kind: int, destination: str, present: bool
+    def _live(self, response: Rumor, asker: PublicKey, destination: str) -> QueuedReply:
+        now = self._clock.now()
+        expires_at = now + self.times.live_seconds
+        kind = kinds.EPHEMERAL_GIFT_WRAP
+        return QueuedReply(destination, asker, kind, response.to_json(), expires_at, next_attempt_at=now)
+
+    def _stored(
+        self, response: Rumor, asker: PublicKey, destination: str, present: bool, retention_seconds: int
     ) -> StoredReply | QueuedReply:
         now = self._clock.now()
-        if kind == kinds.EPHEMERAL_GIFT_WRAP:
-            expires_at = now + self.times.live_seconds
-            return QueuedReply(destination, asker, kind, response.to_json(), expires_at, next_attempt_at=now)
         back_seconds = LIVE_SECONDS if present else self.times.backdate_max_seconds
         # Blurred as much as the stamp, or it would tell what the stamp is back-dated to hide.
         blur_seconds = 0 if present else self._entropy.below(back_seconds + 1)
-        expires_at = now + self.times.retention_seconds + blur_seconds
+        expires_at = now + retention_seconds + blur_seconds
         wrap = wrap_rumor(
             response,
             self._secret,
             asker,
-            kind=kind,
+            kind=kinds.GIFT_WRAP,
             clock=self._clock,
             entropy=self._entropy,
             back_seconds=back_seconds,
@@ -115,7 +130,7 @@ class ReplyWriter:
         )
         if destination == HERE:
             return StoredReply(wrap, asker, expires_at)
-        return QueuedReply(destination, asker, kind, wrap.to_json(), expires_at, next_attempt_at=now)
+        return QueuedReply(destination, asker, kinds.GIFT_WRAP, wrap.to_json(), expires_at, next_attempt_at=now)
 
     async def _inboxes(self, asker: PublicKey) -> list[str]:
         listed = await self._replaceables.latest(asker, kinds.INBOX_RELAYS)

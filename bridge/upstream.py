@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from bridge.inbox import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS
+from bridge.relay.limits import PublishLimits
 from bridge.settings.endpoint import UpstreamSettings
 from client.backoff import BackoffLimits
 from client.clock import Clock
@@ -22,9 +23,9 @@ from nips import kinds
 from nips.errors import InvalidWrap
 from nips.event import VerifiedEvent
 from nips.filter import Filter
-from nips.keys import SecretKey
+from nips.keys import PublicKey, SecretKey
 from nips.messages import MessageLimits
-from nips.nip59 import WrapWindow, check_times, recipient_of
+from nips.nip59 import check_times, recipient_of
 from storage.errors import StorageBusy, StorageFailed
 from storage.interface import Added
 
@@ -50,24 +51,24 @@ class Upstream:
         settings: UpstreamSettings,
         secret: SecretKey,
         *,
-        window: WrapWindow,
+        limits: PublishLimits,
         clock: Clock,
         entropy: Entropy,
     ) -> None:
+        """Of `limits`, those of our own endpoint, what is about one event holds here too."""
         self._settings = settings
         self._secret = secret
-        self._window = window
+        self._limits = limits
         self._clock = clock
-        limits = connection_limits(settings)
         self.links: Mapping[str, RelayConnection] = {
-            url: RelayConnection(url, keys=[secret], clock=clock, entropy=entropy, limits=limits)
+            url: RelayConnection(url, keys=[secret], clock=clock, entropy=entropy, limits=connection_limits(settings))
             for url in dict.fromkeys(settings.relays)
         }
 
     def listen(self, inbox: AcceptsWraps) -> None:
         """Ask every relay for the bridge's wraps."""
         for url, link in self.links.items():
-            reader = _Reader(url, inbox, self._secret, self._window, self._clock)
+            reader = _Reader(url, inbox, self._secret.public_key, self._limits, self._clock)
             link.subscribe(STORED_WRAPS, self._stored_filters, reader.read)
             link.subscribe(LIVE_WRAPS, self._live_filters, reader.read)
 
@@ -79,7 +80,9 @@ class Upstream:
                 for link in self.links.values()
                 for event in announcements
             ]
-            await asyncio.gather(*(link.run() for link in self.links.values()))
+            async with asyncio.TaskGroup() as links:
+                for link in self.links.values():
+                    links.create_task(link.run())
             for task in announcing:
                 task.cancel()
 
@@ -98,39 +101,50 @@ class Upstream:
                 closing.create_task(link.close())
 
     def _stored_filters(self, now: int) -> list[Filter]:
-        return [self._filter(kinds.GIFT_WRAP, now - self._settings.catch_up_seconds)]
+        return [self._filter(kinds.GIFT_WRAP, since=max(0, now - self._settings.catch_up_seconds))]
 
-    def _live_filters(self, now: int) -> list[Filter]:
-        return [self._filter(kinds.EPHEMERAL_GIFT_WRAP, now - self._window.ephemeral_seconds)]
+    def _live_filters(self, _now: int) -> list[Filter]:
+        # Relays keep no ephemeral events, and our own clock refuses stale ones. A `since` would hold for as long as
+        # the connection: were the clock then set back, everything would come too early for it.
+        return [self._filter(kinds.EPHEMERAL_GIFT_WRAP, since=None)]
 
-    def _filter(self, kind: int, since: int) -> Filter:
+    def _filter(self, kind: int, *, since: int | None) -> Filter:
         recipient = frozenset({self._secret.public_key})
-        return Filter(kinds=frozenset({kind}), tags={"p": recipient}, since=max(0, since))
+        return Filter(kinds=frozenset({kind}), tags={"p": recipient}, since=since)
 
 
 class _Reader:
     """Takes in the wraps of one relay, in their order."""
 
-    def __init__(self, url: str, inbox: AcceptsWraps, secret: SecretKey, window: WrapWindow, clock: Clock) -> None:
+    def __init__(self, url: str, inbox: AcceptsWraps, bridge: PublicKey, limits: PublishLimits, clock: Clock) -> None:
         self._url = url
         self._inbox = inbox
-        self._secret = secret
-        self._window = window
+        self._bridge = bridge
+        self._limits = limits
         self._clock = clock
 
     async def read(self, event: VerifiedEvent) -> None:
         """Accept a wrap; while the inbox has no room, the relay is not read."""
         try:
-            if recipient_of(event) != self._secret.public_key:
-                raise InvalidWrap("tags: wrapped for another key")
-            check_times(event, now=self._clock.now(), window=self._window)
+            self._check(event)
         except InvalidWrap as reason:
-            log.info("wrap refused", extra={"facts": {"wrap": event.id[:8], "relay": self._url, "reason": str(reason)}})
+            # Anybody can have these sent, as many as the relay passes on.
+            facts = {"wrap": event.id[:8], "relay": self._url, "reason": str(reason)}
+            log.debug("wrap refused", extra={"facts": facts})
             return
         delay = FIRST_RETRY_SECONDS
         while not await self._try(event):
             await asyncio.sleep(delay)
             delay = min(2 * delay, LAST_RETRY_SECONDS)
+
+    def _check(self, event: VerifiedEvent) -> None:
+        if len(event.tags) > self._limits.max_event_tags:
+            raise InvalidWrap(f"tags: more than {self._limits.max_event_tags}")
+        if len(event.to_json().encode()) > self._limits.max_event_bytes:
+            raise InvalidWrap(f"larger than {self._limits.max_event_bytes} bytes")
+        if recipient_of(event) != self._bridge:
+            raise InvalidWrap("tags: wrapped for another key")
+        check_times(event, now=self._clock.now(), window=self._limits.window)
 
     async def _try(self, event: VerifiedEvent) -> bool:
         try:

@@ -15,7 +15,7 @@ from bridge.home import Home
 from bridge.identity import Identity
 from bridge.inbox import Inbox, InboxRules
 from bridge.outbox import Deliverer, Outbox, OutboxRules, Publisher
-from bridge.permits import AccountPermits, StrangerLimits
+from bridge.permits import AccountPermits, FreeLimits, StrangerLimits
 from bridge.recorder import Recorder
 from bridge.replies import ReplyTimes, ReplyWriter
 from bridge.services.account import AccountGet
@@ -59,8 +59,10 @@ class Surroundings:
     catalogue: Catalogue
     here: Deliverer
     publishers: Mapping[str, Publisher]
+    own_url: Callable[[], str]
+    """Address of our own endpoint, known once it has its port."""
     relays: Callable[[], Sequence[str]]
-    """Where clients reach us, known once the endpoint has its port; the first is our own."""
+    """Where clients are told to come."""
     provider: turn.TurnProvider | None
 
 
@@ -79,6 +81,7 @@ def build_core(settings: Settings, around: Surroundings) -> Core:
         door=Door(around.storage.accounts, admission_rules(settings), around.clock, around.entropy),
         permits=permits,
         strangers=_stranger_limits(settings, buckets),
+        free=_free_limits(settings),
         recorder=_recorder(settings, around, replies, outbox),
         events=events,
         clock=around.clock,
@@ -103,6 +106,7 @@ def build_services(settings: Settings, around: Surroundings, permits: AccountPer
             pseudonyms=around.identity.pseudonyms,
             clock=around.clock,
             ttl_seconds=settings.turn.ttl_seconds,
+            timeout_seconds=settings.turn.provider_timeout_seconds,
             stun_urls=settings.turn.stun_urls,
             hostname=settings.turn.told_hostname(),
         )
@@ -169,8 +173,13 @@ def _reply_writer(settings: Settings, around: Surroundings) -> ReplyWriter:
     replies = settings.replies
     return ReplyWriter(
         around.identity.secret,
-        times=ReplyTimes(replies.retention_seconds, replies.live_seconds, replies.backdate_max_seconds),
-        own_url=lambda: around.relays()[0],
+        times=ReplyTimes(
+            retention_seconds=replies.retention_seconds,
+            free_retention_seconds=replies.free_retention_seconds,
+            live_seconds=replies.live_seconds,
+            backdate_max_seconds=replies.backdate_max_seconds,
+        ),
+        own_url=around.own_url,
         upstream=around.publishers,
         replaceables=around.storage.replaceables,
         clock=around.clock,
@@ -188,6 +197,7 @@ def _outbox(settings: Settings, around: Surroundings, replies: ReplyWriter) -> O
         clock=around.clock,
         rules=OutboxRules(
             max_live_waiting=settings.replies.max_live_waiting,
+            max_live_waiting_each=settings.replies.max_live_waiting_each,
             first_retry_seconds=max(1, round(upstream.backoff_first_seconds)),
             last_retry_seconds=max(1, round(upstream.backoff_max_seconds)),
         ),
@@ -202,7 +212,7 @@ def _recorder(settings: Settings, around: Surroundings, replies: ReplyWriter, ou
         replies=replies,
         outbox=outbox,
         clock=around.clock,
-        max_age_seconds=settings.inbox.max_age_seconds,
+        freshness=_freshness(settings),
     )
 
 
@@ -215,13 +225,25 @@ def _stranger_limits(settings: Settings, buckets: Mapping[str, Bucket]) -> Stran
     )
 
 
-def _dispatch_rules(settings: Settings) -> DispatchRules:
-    inbox = settings.inbox
-    return DispatchRules(
-        freshness=Freshness(inbox.max_age_seconds, inbox.max_future_seconds),
-        max_content_bytes=settings.relay.max_event_bytes,
-        deadline_seconds=inbox.deadline_seconds,
+def _free_limits(settings: Settings) -> FreeLimits:
+    permits = settings.permits
+    return FreeLimits(
+        each=bucket_of(permits.free),
+        together=bucket_of(permits.free_together),
+        max_keys=permits.max_tracked_keys,
     )
+
+
+def _dispatch_rules(settings: Settings) -> DispatchRules:
+    return DispatchRules(
+        freshness=_freshness(settings),
+        max_content_bytes=settings.relay.max_event_bytes,
+        deadline_seconds=settings.inbox.deadline_seconds,
+    )
+
+
+def _freshness(settings: Settings) -> Freshness:
+    return Freshness(settings.inbox.max_age_seconds, settings.inbox.max_future_seconds)
 
 
 def _inbox_rules(settings: Settings) -> InboxRules:

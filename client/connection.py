@@ -27,6 +27,7 @@ from client.subscriptions import Received, StoredEnded, SubscriptionRefused, Sub
 from nips.event import Event, VerifiedEvent
 from nips.filter import Filter
 from nips.keys import PublicKey, SecretKey
+from nips.messages import prefix_of
 from nips.nip42 import make_auth
 
 MakeFilters = Callable[[int], Sequence[Filter]]
@@ -109,6 +110,7 @@ class RelayConnection:
         self._socket: ClientConnection | None = None
         self._connected_since: int | None = None
         self._last_error: str | None = None
+        self._is_refusal_told = False
         self._has_texts = asyncio.Event()
         self._is_rescheduled = asyncio.Event()
         self._alarm: float | None = None
@@ -177,7 +179,8 @@ class RelayConnection:
         """Ask for events on this and every later connection; the name (1 to 64 characters) is the id on the wire.
 
         An event is handed on at least once, after its id and signature were checked. `on_end_of_stored` is called each
-        time that the relay has sent all it had. Raise `LinkFull`.
+        time that the relay has sent all it had. What the relay refuses is asked for again after `max_delay_seconds`.
+        Raise `LinkFull`.
         """
         self._link.subscribe(name, make_filters(self._clock.now()))
         self._subscribers[name] = _Subscriber(make_filters, on_event, on_end_of_stored)
@@ -218,7 +221,8 @@ class RelayConnection:
             open_seconds = await self._connect_once()
             fraction = self._entropy.below(_JITTER_STEPS + 1) / _JITTER_STEPS
             delay = self._backoff.next_delay(open_seconds=open_seconds, fraction=fraction)
-            _log.debug("%s: %s; next attempt in %.1f s", self.url, self._last_error, delay)
+            facts = {"relay": self.url, "reason": self._last_error, "retry_in_seconds": round(delay, 1)}
+            _log.warning("no link to a relay", extra={"facts": facts})
             await asyncio.sleep(delay)
 
     async def _connect_once(self) -> float:
@@ -259,9 +263,11 @@ class RelayConnection:
     def _opened(self, socket: ClientConnection) -> None:
         self._socket = socket
         self._connected_since = self._clock.now()
+        self._is_refusal_told = False
         for name, subscriber in self._subscribers.items():
             self._link.subscribe(name, subscriber.make_filters(self._clock.now()))
         self._link.opened()
+        _log.info("linked to a relay", extra={"facts": {"relay": self.url}})
         self._settle()
 
     def _lost(self) -> None:
@@ -344,6 +350,7 @@ class RelayConnection:
                             waiter.set_result(verdict)
                 case SubscriptionRefused(name=name, message=words):
                     _log.debug("%s: subscription %s refused: %r", self.url, name, words)
+                    self._tell_refusal(words)
                 case AuthAnswered(state=state, message=words):
                     _log.debug("%s: authentication %s: %r", self.url, state, words)
                 case Noticed(text=text):
@@ -356,6 +363,13 @@ class RelayConnection:
         else:
             self._ready.clear()
         return deliveries
+
+    def _tell_refusal(self, words: str) -> None:
+        if not self._is_refusal_told:
+            self._is_refusal_told = True
+            # The relay's own words may say anything; its prefix is one of a few.
+            facts = {"relay": self.url, "prefix": prefix_of(words)}
+            _log.warning("a relay refuses to serve us", extra={"facts": facts})
 
     def _sign_auth(self, challenge: str) -> list[VerifiedEvent]:
         now = self._clock.now()

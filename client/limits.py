@@ -29,6 +29,7 @@ class LinkLimits:
     delay_seconds: float = 5.0
     """Wait before asking again for what the relay ended for now; it doubles each time."""
     max_delay_seconds: float = 300.0
+    """The longest such wait, and the wait before asking again for what the relay refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,14 +136,14 @@ class Link:
             kind, name = due
             if kind == "auth":
                 self._facts += [AuthAnswered(key, AuthState.UNANSWERED) for key in self._auth.give_up()]
-                self._conclude_auth()
+                self._conclude_auth(now)
             elif kind == "publication":
                 demand = self._publications[name].demand
                 self._settle(name, Verdict(Outcome.AUTH_REQUIRED if demand else Outcome.UNANSWERED, demand))
-            elif (subscription := self._subscriptions[name]).state is SubscriptionState.DELAYED:
+            elif (subscription := self._subscriptions[name]).state is SubscriptionState.HELD:
+                self._refuse(subscription, subscription.demand, now)
+            else:
                 self._ask(subscription)
-            elif subscription.state is SubscriptionState.HELD:
-                self._refuse(subscription, subscription.demand)
 
     def next_deadline(self) -> float | None:
         """Return when `tick` has something to do, or None."""
@@ -252,7 +252,7 @@ class Link:
             case messages.EndOfStored(subscription=name):
                 self._end_of_stored(name)
             case messages.Ok(event_id=event_id, accepted=accepted, message=words):
-                self._answer(event_id, accepted, words)
+                self._answer(event_id, accepted, words, now)
             case messages.Closed(subscription=name, message=words):
                 self._closed(name, words[:MAX_REASON], messages.prefix_of(words), now)
             case messages.Challenge(challenge=challenge):
@@ -285,14 +285,15 @@ class Link:
             subscription.demand = ""
             subscription.state = SubscriptionState.LIVE
             subscription.is_sent = True
+            self._alarms.clear(("subscription", name))
             self._facts.append(StoredEnded(name))
 
-    def _answer(self, event_id: str, accepted: bool, words: str) -> None:
+    def _answer(self, event_id: str, accepted: bool, words: str, now: float) -> None:
         key = self._auth.answered(event_id, accepted)
         if key is not None:
             self._facts.append(AuthAnswered(key, self._auth.states[key], words[:MAX_REASON]))
             if not self._auth.is_in_progress:
-                self._conclude_auth()
+                self._conclude_auth(now)
         elif event_id in self._publications:
             self._judge(event_id, judge(accepted, words))
 
@@ -323,7 +324,7 @@ class Link:
             self._alarms.set(("subscription", name), now + min(wait, self._limits.max_delay_seconds))
         else:
             subscription.demand = words if prefix is messages.Prefix.AUTH_REQUIRED else ""
-            self._refuse(subscription, words)
+            self._refuse(subscription, words, now)
 
     def _challenged(self, challenge: str, now: float) -> None:
         if len(challenge) > self._limits.max_challenge:
@@ -338,11 +339,11 @@ class Link:
         self._outbox |= {("AUTH", event.id): messages.write_authenticate(event) for event in answers}
         self._alarms.set(("auth", ""), now + self._limits.auth_seconds)
         if not self._auth.is_in_progress:
-            self._conclude_auth()
+            self._conclude_auth(now)
 
     # What follows
 
-    def _conclude_auth(self) -> None:
+    def _conclude_auth(self, now: float) -> None:
         self._alarms.clear(("auth", ""))
         succeeded = self._auth.conclude()
         for subscription in self._subscriptions.values():
@@ -350,7 +351,7 @@ class Link:
             if subscription.state is SubscriptionState.DELAYED or was_refused:
                 continue
             if subscription.demand and not succeeded:
-                self._refuse(subscription, subscription.demand)
+                self._refuse(subscription, subscription.demand, now)
             elif succeeded or subscription.state is SubscriptionState.HELD:
                 self._ask(subscription)
         for event_id, publication in list(self._publications.items()):
@@ -368,10 +369,11 @@ class Link:
         subscription.state = SubscriptionState.ASKED
         self._outbox["REQ", subscription.name] = messages.write_request(subscription.name, subscription.filters)
 
-    def _refuse(self, subscription: Subscription, words: str) -> None:
-        self._alarms.clear(("subscription", subscription.name))
+    def _refuse(self, subscription: Subscription, words: str, now: float) -> None:
         if subscription.state is not SubscriptionState.REFUSED:
             subscription.state = SubscriptionState.REFUSED
+            # Operators change their minds, and a connection may last for weeks.
+            self._alarms.set(("subscription", subscription.name), now + self._limits.max_delay_seconds)
             self._facts.append(SubscriptionRefused(subscription.name, words))
 
     def _send(self, event_id: str) -> None:

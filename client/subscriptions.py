@@ -24,7 +24,7 @@ class SubscriptionState(StrEnum):
     DELAYED = "delayed"
     """The relay ended it for now; it is asked again after a while."""
     REFUSED = "refused"
-    """The relay will not serve it. It is asked again on the next connection, or after authenticating anew."""
+    """The relay will not serve it. It is asked again when authenticated or connected anew, or after a long while."""
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ class StoredEnded:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionRefused:
-    """The relay will not serve a subscription."""
+    """The relay will not serve a subscription; said again each time that it was asked in vain."""
 
     name: str
     message: str

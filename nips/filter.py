@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,28 @@ from nips.strict_json import MAX_INTEGER
 _HEX_64 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _TAG_KEY = re.compile(r"#[a-zA-Z]", re.ASCII)
 _NUMBERS = ("since", "until", "limit")
+
+# What an id or a public key takes, so that of these each counts once.
+_CHARACTERS_OF_ONE_VALUE = 64
+
+
+class Candidate:
+    """An event that many filters look at: its tags are gone through once, when the first of them asks for one."""
+
+    __slots__ = ("_values", "event")
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self._values: dict[str, set[str]] | None = None
+
+    def values(self, letter: str) -> Set[str]:
+        """Return the first values of the tags of a single-letter name."""
+        if self._values is None:
+            self._values = {}
+            for tag in self.event.tags:
+                if len(tag) > 1 and len(tag[0]) == 1:
+                    self._values.setdefault(tag[0], set()).add(tag[1])
+        return self._values.get(letter, frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +53,19 @@ class Filter:
     limit: int | None = None
     """Of the initial query only (NIP-01)."""
 
-    def matches(self, event: Event) -> bool:
-        """Tell whether an event meets every condition; `limit` is none."""
+    @property
+    def weight(self) -> int:
+        """How many values it holds, for a bound on memory; one of more than 64 characters counts for each 64 begun."""
+        texts = [self.ids or (), self.authors or (), *self.tags.values()]
+        return len(self.kinds or ()) + sum(_weight(text) for group in texts for text in group)
+
+    def matches(self, event: Event | Candidate) -> bool:
+        """Tell whether an event meets every condition; `limit` is none.
+
+        Whoever asks many filters about one event makes a `Candidate` of it first.
+        """
+        candidate = event if isinstance(event, Candidate) else Candidate(event)
+        event = candidate.event
         if self.ids is not None and event.id not in self.ids:
             return False
         if self.authors is not None and event.pubkey not in self.authors:
@@ -43,7 +76,7 @@ class Filter:
             return False
         if self.until is not None and event.created_at > self.until:
             return False
-        return all(not wanted.isdisjoint(event.tag_values(letter)) for letter, wanted in self.tags.items())
+        return all(not wanted.isdisjoint(candidate.values(letter)) for letter, wanted in self.tags.items())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of NIP-01, values in a fixed order."""
@@ -54,7 +87,7 @@ class Filter:
         return value
 
 
-def parse_filter(value: object, *, max_values: int) -> Filter:
+def parse_filter(value: object, *, max_values: int, max_tag_conditions: int) -> Filter:
     """Return the filter in a JSON value; raise `InvalidFilter` naming the key that is wrong.
 
     A key that we do not know is refused: to ignore a condition would answer with events that were not asked for.
@@ -75,10 +108,16 @@ def parse_filter(value: object, *, max_values: int) -> Filter:
             numbers[key] = _number(key, wanted)
         elif _TAG_KEY.fullmatch(key):
             # `#e` and `#p` hold ids and keys, so a value of another form could never match (NIP-01).
+            if len(tags) == max_tag_conditions:
+                raise InvalidFilter(f"more than {max_tag_conditions} tag conditions in a filter")
             tags[key[1]] = (_hex_set if key in ("#e", "#p") else _text_set)(key, wanted, max_values)
         else:
             raise InvalidFilter("unknown key in a filter")
     return Filter(ids, authors, kinds, tags, numbers.get("since"), numbers.get("until"), numbers.get("limit"))
+
+
+def _weight(text: str) -> int:
+    return max(1, -(-len(text) // _CHARACTERS_OF_ONE_VALUE))
 
 
 def _list(key: str, value: object, max_values: int) -> list[object]:

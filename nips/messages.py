@@ -49,6 +49,9 @@ class MessageLimits:
     max_subscription_id: int = 64
     max_filters: int = 10
     max_filter_values: int = 500
+    """In one field of a filter."""
+    max_tag_conditions: int = 3
+    """In one filter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +199,10 @@ def _filters(subscription: str, values: list[Any], limits: MessageLimits) -> tup
     if len(values) > limits.max_filters:
         raise Unusable(f"more than {limits.max_filters} filters", "REQ", subscription)
     try:
-        return tuple(parse_filter(value, max_values=limits.max_filter_values) for value in values)
+        return tuple(
+            parse_filter(value, max_values=limits.max_filter_values, max_tag_conditions=limits.max_tag_conditions)
+            for value in values
+        )
     except ValueError as error:
         raise Unusable(str(error), "REQ", subscription) from None
 

@@ -61,8 +61,6 @@ class Method:
     stranger: bool
     """Whether a caller that proves nothing may call it."""
     limiter: str
-    quick: bool
-    """Whether it never waits for anything outside the bridge."""
     codes: MethodCodes
     own_codes: tuple[str, ...]
     params_schema: str

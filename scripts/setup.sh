@@ -82,21 +82,9 @@ system_packages() {
     return "$status"
 }
 
-has_libsodium() {
-    for file in /usr/lib/libsodium.so.23 /usr/lib/*/libsodium.so.23 /usr/local/lib/libsodium.so.23; do
-        [ ! -e "$file" ] || return 0
-    done
-    return 1
-}
-
 # What is missing after this is skipped by the tests that need it, and they say so.
 test_packages() {
-    missing=''
-    command -v turnserver >/dev/null || missing="$missing coturn"
-    command -v ip >/dev/null || missing="$missing iproute2"
-    has_libsodium || missing="$missing libsodium23"
-    # shellcheck disable=SC2086 # a list of words
-    [ -z "$missing" ] || system_packages 'for tests with real peers' $missing || :
+    command -v turnserver >/dev/null || system_packages 'for tests with a real TURN server' coturn || :
 }
 
 # --- Python

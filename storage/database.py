@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.database_file import FileLock, connect_writer
+from storage.database_file import FileLock, connect_writer, require_database
 from storage.encryption import BlindIndex, KeyRing, Vault, new_key, place
-from storage.errors import DamagedValue, StorageFailed, StorageKeyMissing, WrongStorageKey
-from storage.migration import load_migrations, migrate
+from storage.errors import DamagedValue, StorageFailed, StorageKeyMissing, StorageMissing, WrongStorageKey
+from storage.migration import load_migrations, migrate, schema_version
 from storage.readers import Readers
 from storage.writer import Writer
 
@@ -41,14 +41,19 @@ class Database:
     vault: Vault
 
 
-async def open_database(path: Path, key_ring: KeyRing, limits: Limits, closing: AsyncExitStack) -> Database:
-    """Open or create the file, bring it to the newest schema, check the key; `closing` undoes it all in reverse.
+async def open_database(
+    path: Path, key_ring: KeyRing, limits: Limits, closing: AsyncExitStack, *, create: bool = True
+) -> Database:
+    """Open the file, bring it to the newest schema, check the key; `closing` undoes it all in reverse.
 
-    Raise `StorageInUse`, `StorageTooNew`, `WrongStorageKey` or `StorageFailed`.
+    Without `create` a file that is missing or empty raises `StorageMissing`, and nothing is left in its place. Raise
+    `StorageInUse`, `StorageTooNew`, `WrongStorageKey` or `StorageFailed`.
     """
+    if not create:
+        require_database(path)
     lock = FileLock(path)
     closing.callback(lock.release)
-    connection, vault = await asyncio.to_thread(_prepare, path, key_ring, limits)
+    connection, vault = await asyncio.to_thread(_prepare, path, key_ring, limits, create)
     writer = Writer(connection, max_queue=limits.max_queue, max_batch=limits.max_batch)
     closing.push_async_callback(writer.close)
     readers = await Readers.open(path, count=limits.readers, busy_timeout_ms=limits.busy_timeout_ms)
@@ -57,9 +62,11 @@ async def open_database(path: Path, key_ring: KeyRing, limits: Limits, closing: 
     return Database(writer, readers, vault)
 
 
-def _prepare(path: Path, key_ring: KeyRing, limits: Limits) -> tuple[sqlite3.Connection, Vault]:
+def _prepare(path: Path, key_ring: KeyRing, limits: Limits, create: bool) -> tuple[sqlite3.Connection, Vault]:
     connection = connect_writer(path, busy_timeout_ms=limits.busy_timeout_ms)
     try:
+        if not create and schema_version(connection) == 0:
+            raise StorageMissing(f"{path} holds no switchboard's data: name the database that is meant")
         migrate(connection, load_migrations())
         return connection, Vault(key_ring, _index(connection, key_ring, path))
     except BaseException as error:

@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from storage.errors import StorageFailed, StorageInUse
+from storage.errors import StorageFailed, StorageInUse, StorageMissing
 
 _OLDEST_SQLITE: Final = (3, 37, 0)
 """STRICT tables came with it."""
@@ -39,6 +39,23 @@ class FileLock:
     def release(self) -> None:
         """Let another process have the database. The lock file stays: removing it would race with the next holder."""
         os.close(self._descriptor)
+
+
+def holds_data(path: Path) -> bool:
+    """Tell whether there is a database, or at least something that might be one; an empty file is none."""
+    try:
+        return path.stat().st_size > 0
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise StorageFailed(f"{path} cannot be opened: {error.strerror}") from error
+
+
+def require_database(path: Path) -> None:
+    """Raise `StorageMissing` where there is nothing to open; SQLite would make an empty database of it."""
+    if not holds_data(path):
+        found = f"{path} is empty" if path.exists() else f"there is no file {path}"
+        raise StorageMissing(f"{found}: name the database that is meant, or put it back from a backup")
 
 
 def make_private(path: Path) -> None:

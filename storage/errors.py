@@ -2,13 +2,15 @@
 
     StorageError
     ├── StorageFailed          the database refused to read or write; the caller's work did not happen
-    │   └── DamagedValue       an encrypted value is not the one that was written in its place
+    │   ├── DamagedValue       an encrypted value is not the one that was written in its place
+    │   └── StorageMissing     there is no database where there should be one
     ├── StorageBusy            more writes wait than the settings allow
     ├── StorageInUse           another switchboard process has the file open
     ├── StorageTooNew          a newer switchboard wrote the file
     ├── StorageKeyMissing      no key file, or no key of the id that a value names
     ├── StorageKeyRefused      a key file that others can read, or that is not one
     ├── StorageKeyExists       a key file is already there
+    ├── FileRefused            a file with a secret that others can read, or that is no file
     ├── WrongStorageKey        the file was encrypted under other keys
     └── SecretExists           a named secret is already set
 
@@ -28,6 +30,10 @@ class StorageFailed(StorageError):
 
 class DamagedValue(StorageFailed):
     """An encrypted value was altered, or moved from another place."""
+
+
+class StorageMissing(StorageFailed):
+    """There is no database where there should be one."""
 
 
 class StorageBusy(StorageError):
@@ -52,6 +58,10 @@ class StorageKeyRefused(StorageError):
 
 class StorageKeyExists(StorageError):
     """A key file is already there; it is never written over."""
+
+
+class FileRefused(StorageError):
+    """A file with a secret is readable by others, or cannot be read."""
 
 
 class WrongStorageKey(StorageError):

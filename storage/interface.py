@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from nips.event import Event, VerifiedEvent
 from nips.filter import Filter
+from storage.errors import DamagedValue, StorageKeyMissing
 from storage.permits import Balance, Bucket
 
 HERE = "here"
@@ -30,6 +31,17 @@ class Added(StrEnum):
     FULL = "full"
 
 
+class InboxId(NamedTuple):
+    """What makes an entry of the inbox: a wrap, and the link by which it came.
+
+    Whoever copies a wrap to another relay makes another entry, so it takes nothing away from the one that the asker
+    made.
+    """
+
+    wrap_id: str
+    link: str
+
+
 @dataclass(frozen=True, slots=True)
 class InboxEntry:
     """A wrap addressed to the bridge, accepted and not yet answered."""
@@ -39,6 +51,18 @@ class InboxEntry:
     """Where it came in: `HERE` or a relay's URL; answers go back the same way."""
     received_at: int
     wrap_json: str
+
+    @property
+    def id(self) -> InboxId:
+        """What makes it this entry."""
+        return InboxId(self.wrap_id, self.link)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for an entry that does not decrypt."""
+
+    reason: DamagedValue | StorageKeyMissing
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +166,16 @@ class QueuedReply:
 class Answer:
     """All that step 15 records in one transaction: the wrap leaves the inbox, the rest appears."""
 
-    wrap_ids: Sequence[str]
-    """The wrap that asked and those that joined it."""
+    wrap_ids: Sequence[InboxId]
+    """The wrap that asked and those that joined it, each by its link."""
     replies: Sequence[StoredReply | QueuedReply] = ()
     request: RequestKey | None = None
     """None: the answer is not stored, so the same rumor may be tried again."""
     response_json: str = ""
     forget_at: int = 0
-    """When the stored response may go: its rumor is refused as expired by then."""
+    """When the stored response may go: every rumor that was answered with it is refused as expired by then."""
+    extended: str | None = None
+    """Rumor of a request that is stored already, and is now kept until `forget_at` at least."""
     permit: Permit | None = None
     seen_device: str | None = None
     """Device whose `last_seen_day` becomes `seen_day`."""
@@ -195,15 +221,22 @@ class Inbox(Protocol):
     """Wraps addressed to the bridge."""
 
     async def add(self, entry: InboxEntry, *, seen_until: int, max_waiting: int) -> Added:
-        """Keep a wrap and remember its id until `seen_until`: ADDED, DUPLICATE, or FULL past `max_waiting` entries."""
+        """Keep a wrap and remember until `seen_until` that it came by its link.
+
+        ADDED, DUPLICATE if it came by the same link before, or FULL past `max_waiting` entries.
+        """
         ...
 
-    async def waiting(self, *, after: int = 0, limit: int = 500) -> Sequence[tuple[int, InboxEntry]]:
+    async def waiting(self, *, after: int = 0, limit: int = 500) -> Sequence[tuple[int, InboxEntry | Unreadable]]:
         """Return entries in order of arrival as (number, entry), those numbered above `after`."""
         ...
 
-    async def drop(self, wrap_ids: Sequence[str]) -> None:
-        """Let wraps go that get no answer; their ids stay remembered."""
+    async def drop(self, ids: Sequence[InboxId]) -> None:
+        """Let wraps go that get no answer; that they came stays remembered."""
+        ...
+
+    async def discard(self, number: int) -> None:
+        """Let an entry go that cannot be read."""
         ...
 
 
@@ -220,14 +253,26 @@ class Requests(Protocol):
 
 
 class Outbox(Protocol):
-    """What still has to go out."""
+    """What still has to go out. A row that cannot be read any more is removed when it is met, and holds up no other."""
 
     async def waiting(self, *, destination: str, now: int, limit: int = 500) -> Sequence[OutboxRow]:
         """Return rows for a destination that have not expired, those due first."""
         ...
 
+    async def waiting_for(self, recipient: str, *, now: int, after: int = 0, limit: int = 500) -> Sequence[OutboxRow]:
+        """Return a recipient's rows for `HERE` that have not expired, in order of number, those above `after`."""
+        ...
+
+    async def last_number(self) -> int:
+        """Return the highest number that a row has had so far."""
+        ...
+
     async def delivered(self, numbers: Sequence[int]) -> None:
         """Remove rows that reached their destination, or that it refused for good."""
+        ...
+
+    async def keep_here(self, row: OutboxRow, wrap: VerifiedEvent) -> None:
+        """Remove a row and keep its wrap on our own relay, for the recipient and as long as the row would have."""
         ...
 
     async def postpone(self, number: int, *, next_attempt_at: int) -> None:

@@ -1,10 +1,14 @@
-"""A small pool of connections that only read, beside the writer."""
+"""Connections that only read, beside the writer.
+
+What clients of the relay ask for has connections of its own, as many again. They decide how often it is read and how
+long that takes; whatever they do, it never takes a connection that an answer to a request waits for.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +20,8 @@ from storage.errors import StorageFailed
 Row = tuple[Any, ...]
 
 
-class Readers:
-    """Read-only connections; as many reads run at once as there are of them."""
+class ReaderPool:
+    """A few read-only connections; as many reads run at once as there are of them."""
 
     def __init__(self, connections: Sequence[aiosqlite.Connection]) -> None:
         self._all = tuple(connections)
@@ -25,25 +29,10 @@ class Readers:
         self._idle: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
         for connection in connections:
             self._idle.put_nowait(connection)
+        self._reads = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
         self._is_closed = False
-
-    @classmethod
-    async def open(cls, path: Path, *, count: int, busy_timeout_ms: int) -> Readers:
-        """Open `count` connections to a database that exists."""
-        address = f"{path.absolute().as_uri()}?mode=ro"
-        connections: list[aiosqlite.Connection] = []
-        try:
-            for _ in range(count):
-                connection = await aiosqlite.connect(address, uri=True, isolation_level=None, cached_statements=256)
-                connections.append(connection)
-                await connection.execute_fetchall(f"PRAGMA busy_timeout = {busy_timeout_ms}")
-        except BaseException as error:
-            for connection in connections:
-                await connection.close()
-            if isinstance(error, sqlite3.Error):
-                raise StorageFailed(f"{path} cannot be read: {error}") from error
-            raise
-        return cls(connections)
 
     async def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Return all rows of one statement."""
@@ -55,19 +44,13 @@ class Readers:
         rows = await self.rows(sql, parameters)
         return rows[0] if rows else None
 
-    async def stream(self, sql: str, parameters: Sequence[Any] = ()) -> AsyncGenerator[Row, None]:
-        """Yield rows as they are read; close the iterator (`aclosing`) to stop early."""
-        async with self._connection() as connection, connection.execute(sql, parameters) as cursor:
-            async for row in cursor:
-                yield tuple(row)
-
     async def close(self) -> None:
         """Wait for the reads in progress, refuse those that come, close the connections."""
         if self._is_closed:
             return
         self._is_closed = True
-        for _ in self._all:
-            await self._idle.get()
+        # Not by taking the connections: a read that still waits for one would wait for ever.
+        await self._quiet.wait()
         for connection in self._all:
             await connection.close()
 
@@ -75,10 +58,49 @@ class Readers:
     async def _connection(self) -> AsyncIterator[aiosqlite.Connection]:
         if self._is_closed:
             raise StorageFailed("the storage is closed")
-        connection = await self._idle.get()
+        self._reads += 1
+        self._quiet.clear()
         try:
-            yield connection
-        except sqlite3.Error as error:
-            raise StorageFailed(f"the database refused to read: {error}") from error
+            connection = await self._idle.get()
+            try:
+                yield connection
+            except sqlite3.Error as error:
+                raise StorageFailed(f"the database refused to read: {error}") from error
+            finally:
+                self._idle.put_nowait(connection)
         finally:
-            self._idle.put_nowait(connection)
+            self._reads -= 1
+            if not self._reads:
+                self._quiet.set()
+
+
+class Readers(ReaderPool):
+    """The bridge's own readers."""
+
+    def __init__(self, own: Sequence[aiosqlite.Connection], for_clients: Sequence[aiosqlite.Connection]) -> None:
+        super().__init__(own)
+        self.for_clients = ReaderPool(for_clients)
+        """Those for what clients of the relay ask for."""
+
+    @classmethod
+    async def open(cls, path: Path, *, count: int, busy_timeout_ms: int) -> Readers:
+        """Open `count` connections of either sort to a database that exists."""
+        address = f"{path.absolute().as_uri()}?mode=ro"
+        connections: list[aiosqlite.Connection] = []
+        try:
+            for _ in range(2 * count):
+                connection = await aiosqlite.connect(address, uri=True, isolation_level=None, cached_statements=256)
+                connections.append(connection)
+                await connection.execute_fetchall(f"PRAGMA busy_timeout = {busy_timeout_ms}")
+        except BaseException as error:
+            for connection in connections:
+                await connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise StorageFailed(f"{path} cannot be read: {error}") from error
+            raise
+        return cls(connections[:count], connections[count:])
+
+    async def close(self) -> None:
+        """Close both sorts."""
+        await self.for_clients.close()
+        await super().close()

@@ -32,7 +32,7 @@ class SqliteReplaceables:
         if limit <= 0:
             return ()
         condition, parameters = _condition(wanted, now)
-        rows = await self._database.readers.rows(
+        rows = await self._database.readers.for_clients.rows(
             f"SELECT id, created_at, event FROM replaceables WHERE {condition} ORDER BY created_at DESC, id LIMIT ?",
             (*parameters, limit),
         )

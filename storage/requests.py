@@ -58,13 +58,15 @@ def _commit(connection: sqlite3.Connection, vault: Vault, answer: Answer) -> Com
             return refusal
     if answer.request is not None:
         _insert(connection, vault, answer.request, answer)
+    if answer.extended is not None:
+        _extend(connection, vault, answer.extended, answer.forget_at)
     queued = []
     for reply in answer.replies:
         if isinstance(reply, QueuedReply):
             queued.append(enqueue(connection, vault, reply))
         else:
             insert_wrap(connection, vault, reply.wrap, recipient=reply.recipient, expires_at=reply.expires_at)
-    remove_wraps(connection, answer.wrap_ids)
+    remove_wraps(connection, vault, answer.wrap_ids)
     if answer.seen_device is not None:
         record_seen(connection, vault, answer.seen_device, answer.seen_day)
     return Committed(tuple(queued))
@@ -87,6 +89,13 @@ def _insert(connection: sqlite3.Connection, vault: Vault, request: RequestKey, a
             hour_after(answer.forget_at),
             vault.encrypt_json(place("responses", "answer", rumor), content),
         ),
+    )
+
+
+def _extend(connection: sqlite3.Connection, vault: Vault, rumor_id: str, forget_at: int) -> None:
+    connection.execute(
+        "UPDATE responses SET forget_hour = max(forget_hour, ?) WHERE rumor = ?",
+        (hour_after(forget_at), _rumor_index(vault, rumor_id)),
     )
 
 

@@ -28,7 +28,7 @@ _FIRST: Final = -(2**63)
 
 ENCRYPTED: Final = (
     EncryptedColumn("meta", "value", "name"),
-    EncryptedColumn("inbox", "entry", "wrap_id"),
+    EncryptedColumn("inbox", "entry", "arrival"),
     EncryptedColumn("responses", "answer", "rumor"),
     EncryptedColumn("outbox", "content", "number"),
     EncryptedColumn("accounts", "identity", "number"),

@@ -6,8 +6,9 @@ import sqlite3
 from pathlib import Path
 
 from storage.database import Database
+from storage.database_file import require_database
 from storage.encryption import KeyRing, Vault, place
-from storage.errors import SecretExists, StorageFailed
+from storage.errors import DamagedValue, SecretExists, StorageFailed, StorageKeyMissing, WrongStorageKey
 
 
 class SqliteSecrets:
@@ -30,8 +31,9 @@ class SqliteSecrets:
 def read_secret(path: Path, ring: KeyRing, name: str) -> bytes | None:
     """Return a secret from a database that another process may be using; blocks, and writes nothing.
 
-    Raise `StorageFailed` when there is no such database, `StorageKeyMissing` or `DamagedValue` under another key.
+    Raise `StorageMissing` when there is no such database, `StorageFailed` when it cannot be read, `WrongStorageKey`.
     """
+    require_database(path)
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
@@ -40,7 +42,10 @@ def read_secret(path: Path, ring: KeyRing, name: str) -> bytes | None:
             connection.close()
     except sqlite3.Error as error:
         raise StorageFailed(f"{path} cannot be read: {error}") from error
-    return ring.decrypt(place("secrets", "value", name), row[0]) if row else None
+    try:
+        return ring.decrypt(place("secrets", "value", name), row[0]) if row else None
+    except (DamagedValue, StorageKeyMissing) as error:
+        raise WrongStorageKey(f"{path} was encrypted under another storage key ({error})") from error
 
 
 def _put(connection: sqlite3.Connection, vault: Vault, name: str, value: bytes) -> None:

@@ -6,12 +6,13 @@ A thief of the file without the storage key learns:
 - the days on which accounts and devices came and were last seen;
 - how much each numbered account has left of which limiter, and when it last used it;
 - ids, times and expiry of kept wraps, and which of them share an unnamed recipient;
-- ids of the wraps accepted lately;
+- how many wraps were accepted lately, and in which hour each may be forgotten;
 - how many replies wait for each unnamed relay, and until when;
 - the public replaceable events, which the relay shows to everyone.
 
-The file holds no public key of an account or recipient, no request and nothing that was answered, no id of a rumor, no
-name, password or key in clear. None of them can be guessed at either, because look-ups use keyed hashes.
+Apart from those public events the file holds no public key of an account or recipient, no request and nothing that was
+answered, no id of a rumor, no name, password or key in clear. None of them can be guessed at either, because look-ups
+use keyed hashes.
 """
 
 from __future__ import annotations
@@ -63,14 +64,16 @@ class SqliteStorage:
         await self._closing.aclose()
 
 
-async def open_storage(path: Path, key_ring: KeyRing, limits: Limits | None = None) -> SqliteStorage:
-    """Open or create a database file.
+async def open_storage(
+    path: Path, key_ring: KeyRing, limits: Limits | None = None, *, create: bool = True
+) -> SqliteStorage:
+    """Open a database file; without `create` one that is missing or empty raises `StorageMissing`.
 
     Raise `StorageInUse`, `StorageTooNew`, `WrongStorageKey` or `StorageFailed`; each text says what to do.
     """
     closing = AsyncExitStack()
     try:
-        return SqliteStorage(await open_database(path, key_ring, limits or Limits(), closing), closing)
+        return SqliteStorage(await open_database(path, key_ring, limits or Limits(), closing, create=create), closing)
     except BaseException:
         await closing.aclose()
         raise

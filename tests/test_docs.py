@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 
 from bridge.settings.reading import parse_settings
+from nips.nip19 import Profile, encode_nprofile, encode_nsec
 from protocol.catalogue import load_catalogue
 from protocol.validation import validate_envelope, validate_params, validate_response, validate_result
 from tests.bridge.cli.commands import switchboard
+from tests.support.bridges import TURN_URL, a_bridge, a_home, bridge_settings
+from tests.support.deadline import within
+from tests.support.wraps import AUTHOR as ASKER
 
 ROOT = Path(__file__).parent.parent
 DOCS = {path.name: path.read_text(encoding="utf-8") for path in [*ROOT.glob("docs/*.md"), ROOT / "README.md"]}
@@ -66,8 +71,12 @@ def test_each_command_is_explained_to_operators() -> None:
 
 
 def test_settings_shown_to_operators_are_settings() -> None:
-    parse_settings('[bridge]\npublic_url = "wss://relay.example.org"\n')
-    parse_settings('[upstream]\nrelays = ["wss://relay.example.net"]\n')
+    # systemd's tables begin with capitals, ours with small letters.
+    blocks = re.findall(r"^    \[[a-z.]+\]\n(?:    .*\n|\n(?=    ))*", DOCS["operator.md"], re.MULTILINE)
+    tables = [line for block in blocks for line in block.splitlines() if line.startswith("    [")]
+    assert {"    [bridge]", "    [upstream]"} <= set(tables)
+    for block in blocks:
+        parse_settings(dedent(block))
     for table in re.findall(r"`\[([a-z.]+)\]", DOCS["operator.md"]):
         parse_settings(f"[{table}]\n")
 
@@ -79,8 +88,17 @@ def test_links_lead_to_files(page: str) -> None:
         assert (folder / target).exists(), target
 
 
-def test_python_of_the_client_guide_runs() -> None:
-    (code,) = re.findall(r"^```python\n(.*?)^```", DOCS["client.md"], re.DOTALL | re.MULTILINE)
+@pytest.mark.parametrize(("page", "name"), [("README.md", "first_exchange"), ("client.md", "credentials")])
+async def test_python_of_the_guides_gets_credentials_and_ends(page: str, name: str, tmp_path: Path) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```", DOCS[page], re.DOTALL | re.MULTILINE)
     names: dict[str, Any] = {}
-    exec(compile(code, "docs/client.md", "exec"), names)
-    assert callable(names["credentials"])
+    exec(compile(code, page, "exec"), names)
+    settings = bridge_settings()
+    home = await a_home(tmp_path, settings)
+    async with within(20), a_bridge(home, settings) as bridge:
+        nprofile = encode_nprofile(Profile(bridge.public_key, (bridge.url,)))
+        if name == "first_exchange":
+            await names[name](nprofile)
+        else:
+            credentials = await names[name](encode_nsec(ASKER), nprofile)
+            assert credentials.urls == (TURN_URL,)

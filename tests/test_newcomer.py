@@ -146,8 +146,7 @@ def test_set_up_does_only_what_is_new(checkout: Path, tmp_path: Path) -> None:
     a_program(programs, "node", "echo v20.19.0")
     a_program(programs, "npm", 'mkdir -p node_modules; echo "npm $*" >>"$0.log"')
     a_program(programs, "id", "echo 1000")  # so that nothing is installed on this machine
-    for name in ("turnserver", "ip"):
-        a_program(programs, name, "exit 0")
+    a_program(programs, "turnserver", "exit 0")
 
     def set_up(what: str) -> list[str]:
         """Return the modules and lists that Python and npm were asked for."""
@@ -262,12 +261,32 @@ def test_demo_and_only_the_demo_looks_after_a_turn_server(checkout: Path, tmp_pa
     assert [line.split()[3] for line in asked.read_text("utf-8").splitlines()] == ["install", "update"]
 
 
+def test_tests_ask_the_system_for_a_turn_server_and_nothing_that_none_of_them_uses(
+    checkout: Path, tmp_path: Path
+) -> None:
+    programs = tmp_path / "programs"
+    a_python(programs / "python3")
+    for name in ("cat", "cksum", "cp", "date", "dirname", "flock", "grep", "mkdir", "mktemp", "rm"):
+        (programs / name).symlink_to(f"/usr/bin/{name}")
+    a_program(programs, "node", "echo v20.19.0")
+    a_program(programs, "npm", "exit 0")
+    a_program(programs, "sh", 'exec /bin/sh "$@"')
+    a_program(programs, "id", "echo 0")
+    a_program(programs, "apt-get", f'echo "$*" >>{tmp_path}/asked')
+    (checkout / "tests" / "interop").mkdir(parents=True)
+    (checkout / "tests" / "interop" / "package-lock.json").write_text("{}", "utf-8")
+    ended = shell("scripts/setup.sh", "test", cwd=checkout, path=str(programs))
+    assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
+    (asked,) = (tmp_path / "asked").read_text("utf-8").splitlines()
+    assert [word for word in asked.split() if not word.startswith("-")][-2:] == ["install", "coturn"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], ["init in=data", "run in="]),
-        (["--home", "there"], ["init in=there", "run --home there in="]),
-        (["run", "--home=there"], ["init in=there", "run --home=there in="]),
+        ([], ["init --brief in=data", "run in="]),
+        (["--home", "there"], ["init --brief in=there", "run --home there in="]),
+        (["run", "--home=there"], ["init --brief in=there", "run --home=there in="]),
         (["demo", "--fast"], ["demo --fast in="]),
         (["init", "--buildit"], ["init --buildit in="]),
     ],
@@ -284,7 +303,7 @@ def test_run_makes_a_configuration_only_when_the_bridge_is_to_start(
 def test_run_keeps_its_data_beside_itself_wherever_it_is_called_from(checkout: Path, tmp_path: Path) -> None:
     a_checkout_that_is_set_up(checkout)
     ended = shell(str(checkout / "run"), cwd=tmp_path, path=os.defpath)
-    assert ended.stdout.splitlines() == [f"init in={checkout}/data", f"run in={checkout}/data"]
+    assert ended.stdout.splitlines() == [f"init --brief in={checkout}/data", f"run in={checkout}/data"]
 
 
 def test_run_explains_itself_before_anything_is_set_up(checkout: Path) -> None:

@@ -37,19 +37,23 @@ def show_card(console: Console, title: str, facts: Sequence[tuple[str, str]], *,
         table.add_row(name, Text(value))
     body: RenderableType = table
     if code is not None:
-        body = _with_picture(table, Text(_code(code), no_wrap=True), beside=console.width >= NARROWEST_FOR_CODE)
-    console.print(Panel(body, title=f"[bold]{title}[/bold]", title_align="left", border_style="cyan", padding=(1, 2)))
+        body = _with_picture(
+            table, Text(_code(code), no_wrap=True, style="white on black"), beside=console.width >= NARROWEST_FOR_CODE
+        )
+    console.print(Panel(body, title=Text(title, style="bold"), title_align="left", border_style="cyan", padding=(1, 2)))
 
 
 def _with_picture(table: Table, picture: Text, *, beside: bool) -> RenderableType:
     if not beside:
         return Group(table, Text(), picture)
     grid = Table.grid(padding=(0, 3))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
     grid.add_row(picture, table)
     return grid
 
 
 def _code(text: str) -> str:
     drawn = io.StringIO()
-    segno.make(text, error="l", boost_error=False).terminal(out=drawn, compact=True, border=1)
-    return "\n".join(line for line in drawn.getvalue().splitlines())
+    segno.make(text, error="l", boost_error=False).terminal(out=drawn, compact=True, border=2)
+    return "\n".join(drawn.getvalue().splitlines())

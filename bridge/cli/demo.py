@@ -16,9 +16,12 @@ import aioice.turn
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
+from rich.text import Text
 
 from bridge.app import Bridge, running_bridge
 from bridge.cli.init import make_home
+from bridge.cli.options import program
 from bridge.home import Home, write_secret
 from bridge.settings.service import TurnProvider
 from bridge.settings.tree import Settings
@@ -28,6 +31,7 @@ from client.clock import SystemClock
 from client.connection import RelayConnection
 from client.entropy import SystemEntropy, draw_key
 from client.errors import CallFailed
+from client.lifetime import linked
 from client.results import TurnCredentials
 from nips.keys import SecretKey
 from nips.nip19 import encode_npub
@@ -59,11 +63,7 @@ class _Steps:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._clock = SystemClock()
-        self._since = self._clock.monotonic()
-
-    def start(self) -> None:
-        """Count time from now."""
-        self._since = self._clock.monotonic()
+        self._started = self._since = self._clock.monotonic()
 
     def done(self, what: str, *details: str) -> None:
         """Print a step that worked."""
@@ -72,8 +72,12 @@ class _Steps:
             f"[green]✓[/green] [bold]{escape(what)}[/bold] [dim]{elapsed_ms:.1f} ms[/dim]", highlight=False
         )
         for detail in details:
-            self._console.print(f"    {escape(detail)}", style="dim", highlight=False, soft_wrap=True)
-        self.start()
+            self._console.print(Padding(Text(detail, style="dim", overflow="fold"), (0, 0, 0, 4)))
+        self._since = self._clock.monotonic()
+
+    def total(self) -> None:
+        """Print how long everything took."""
+        self._console.print(f"All in {1000 * (self._clock.monotonic() - self._started):.0f} ms.", highlight=False)
 
     def say(self, text: str) -> None:
         """Print words between steps."""
@@ -98,7 +102,8 @@ async def _demo(steps: _Steps) -> None:
         steps.say(
             "[yellow]No allocation shown: there is no `turnserver` here (Debian: apt-get install coturn).[/yellow]"
         )
-    steps.say("Next: [bold]switchboard init[/bold], then [bold]switchboard run[/bold].")
+    steps.total()
+    steps.say(f"Next: [bold]{program()} init[/bold], then [bold]{program()} run[/bold].")
 
 
 @asynccontextmanager
@@ -122,8 +127,7 @@ async def _exchange(bridge: Bridge, server: CoturnServer | None, steps: _Steps) 
     clock, entropy = SystemClock(), SystemEntropy()
     key = draw_key(entropy)
     link = RelayConnection(bridge.url, keys=[key], clock=clock, entropy=entropy)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(link.run())
+    async with linked(link):
         client = BridgeClient(key, bridge.public_key, [link], clock=clock, entropy=entropy)
         await link.wait_ready()
         steps.done("a client connects", "NIP-42: it proved its key; it reads its own gift wraps and no others")
@@ -132,7 +136,6 @@ async def _exchange(bridge: Bridge, server: CoturnServer | None, steps: _Steps) 
         steps.done("turn.get_credentials", *_describe(credentials))
         if server is not None:
             await _allocate(credentials, server, steps)
-        await link.close()
 
 
 async def _ask(client: BridgeClient, key: SecretKey, steps: _Steps) -> None:
@@ -150,7 +153,7 @@ def _describe(credentials: TurnCredentials) -> list[str]:
     return [
         f"user {credentials.username} (expiry, and a pseudonym of the day)",
         f"for {credentials.ttl_seconds // 3600} h, at {', '.join(credentials.urls)}",
-        "the relay saw two gift wraps of kind 21059 with one-time keys, and nothing else",
+        "on the wire: two gift wraps of kind 21059; what is asked and answered is in neither",
     ]
 
 

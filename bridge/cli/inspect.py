@@ -30,7 +30,9 @@ def command(
     at: Annotated[
         int | None, typer.Option(metavar="UNIX_SECONDS", min=0, help="Judge times as of this moment. Default: now.")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Take no deviations: no unsigned seals.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Take no deviations, whatever [compat] allows: no unsigned seals.")
+    ] = False,
 ) -> None:
     """Tell why wraps open or not: events as JSON lines on stdin, one verdict a line on stdout, in the same order.
 
@@ -46,7 +48,7 @@ def command(
         now=SystemClock().now() if at is None else at,
         window=wrap_window(settings),
         max_event_bytes=settings.relay.max_event_bytes,
-        unsigned_seals=not strict,
+        unsigned_seals=settings.compat.unsigned_seals and not strict,
     )
     for line in _lines(sys.stdin.buffer, MAX_LINE_BYTES):
         verdict = inspector.inspect(line) if line is not None else unreadable("not UTF-8 text, or too long")

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import suppress
 
 from rich.console import Console
 
 from bridge.app import Bridge, running_bridge
 from bridge.cli.card import facts_of, show_card
-from bridge.cli.options import DEFAULT_HOME, HomeOption
+from bridge.cli.options import DEFAULT_HOME, HomeOption, program
 from bridge.home import Home
 from bridge.logs import set_up_logging
-from bridge.settings.service import TurnProvider
+from bridge.settings.service import TurnProvider, TurnSettings
 from bridge.settings.tree import Settings
 from client.clock import SystemClock
 from client.entropy import SystemEntropy
+
+EXIT_INTERRUPTED = 130
+"""Exit status of a program that Ctrl-C ended: 128 + SIGINT."""
 
 
 def command(home: HomeOption = DEFAULT_HOME) -> None:
@@ -24,7 +28,7 @@ def command(home: HomeOption = DEFAULT_HOME) -> None:
 
     The log goes to stderr: words on a terminal, JSON lines elsewhere.
 
-    Exit status: 0 after a stop that was asked for, 2 when it cannot start as configured.
+    Exit status: 0 after a stop that was asked for, 130 after Ctrl-C twice, 2 when it cannot start as configured.
     """
     place = Home(home)
     settings = place.load_settings()
@@ -45,16 +49,24 @@ async def _run(home: Home, settings: Settings) -> None:
 
 
 def _stop(stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
-    # Whoever presses Ctrl-C now does not want to wait: the program ends at once, and nothing accepted is lost by it.
-    loop.remove_signal_handler(signal.SIGINT)
+    # Whoever presses Ctrl-C again does not want to wait. What was accepted is on disk, so the end may be abrupt.
+    loop.add_signal_handler(signal.SIGINT, os._exit, EXIT_INTERRUPTED)
     stop.set()
 
 
 def _greet(bridge: Bridge, settings: Settings) -> None:
     facts = facts_of(bridge.public_key, bridge.relays)
     facts.append(("admission", settings.accounts.admission.value))
-    if settings.turn.provider is TurnProvider.NONE:
-        facts.append(("turn", "no provider yet: see [turn] in relay.toml"))
-    else:
-        facts.append(("turn", f"{settings.turn.provider.value}: {', '.join(settings.turn.urls)}"))
-    show_card(Console(), f"{settings.bridge.name} is answering", facts)
+    facts.append(("turn", _turn(settings.turn)))
+    is_public = bool(settings.bridge.public_url or settings.upstream.relays)
+    if not is_public:
+        facts.append(("reach", "this machine only, until public_url in relay.toml says where others find it"))
+    with suppress(BrokenPipeError):
+        code = f"nostr:{dict(facts)['nprofile']}" if is_public else None
+        show_card(Console(), f"{settings.bridge.name} is answering", facts, code=code)
+
+
+def _turn(turn: TurnSettings) -> str:
+    if turn.provider is TurnProvider.NONE:
+        return f'none yet. See it work: {program()} demo. To have it: docs/operator.md, "With coturn"'
+    return f"{turn.provider.value}: {', '.join(turn.urls)}"

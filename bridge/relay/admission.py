@@ -116,8 +116,11 @@ class Admission:
         return self._deliver_added(event, added)
 
     def _verify(self, event: Event) -> VerifiedEvent:
-        if len(event.tags) > self._limits.max_event_tags:
-            raise InvalidEvent(f"tags: more than {self._limits.max_event_tags}")
+        max_tags = self._limits.max_event_tags
+        if kinds.is_wrap(event.kind):
+            max_tags = min(max_tags, self._limits.max_wrap_tags)
+        if len(event.tags) > max_tags:
+            raise InvalidEvent(f"tags: more than {max_tags}")
         if len(event.to_json().encode()) > self._limits.max_event_bytes:
             raise InvalidEvent(f"larger than {self._limits.max_event_bytes} bytes")
         return verify_event(event)

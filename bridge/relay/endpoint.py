@@ -110,6 +110,10 @@ class RelayEndpoint:
         """Send an event to every open subscription that may see it, without waiting; return to how many."""
         return self._subscriptions.deliver(event)
 
+    def hand_over(self, wrap: VerifiedEvent) -> bool:
+        """Do the same with a wrap; return whether a connection got it that has proved its recipient's key."""
+        return self._subscriptions.hand_over(wrap)
+
     def is_listening(self, pubkey: str, kind: int) -> bool:
         """Tell whether a subscription would get a wrap of this kind, stamped now, for a key."""
         return self._subscriptions.is_listening(pubkey, kind, self._clock.now())

@@ -16,6 +16,8 @@ class SessionLimits:
 
     message: MessageLimits = field(default_factory=MessageLimits)
     max_subscriptions: int = 20
+    max_filter_values: int = 5000
+    """In the filters of all subscriptions together, as `Filter.weight` counts them."""
     max_keys: int = 8
     """Keys that may authenticate on one connection."""
     max_bad_frames: int = 20
@@ -35,9 +37,12 @@ class PublishLimits:
     window: WrapWindow = field(default_factory=WrapWindow)
     max_event_bytes: int = 65_536
     max_event_tags: int = 2000
+    max_wrap_tags: int = 16
+    """A wrap needs one; what else it carries is read by nobody."""
     retention_seconds: int = 30 * 86_400
     """How long a stored wrap without expiration is kept."""
     quota_per_recipient: int = 10_000
+    """Wraps from others; the bridge's own answers have as much room of their own."""
     recipient: Bucket = field(default_factory=lambda: per_second(10, burst=500))
     max_tracked_recipients: int = 100_000
     replaceable_kinds: frozenset[int] = frozenset({0, 3, 10002, 10050})

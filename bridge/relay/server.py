@@ -24,6 +24,7 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
 
+from bridge.errors import StartupError
 from bridge.relay.conversation import Conversation
 from bridge.relay.faults import note_fault
 from bridge.relay.limits import ServerLimits
@@ -140,8 +141,22 @@ class RelayServer:
         self._stopping = asyncio.Event()
 
     async def __aenter__(self) -> Self:
+        try:
+            self._server = await self._listen_on_port()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise StartupError(
+                f"relay.host = {self._host!r}, relay.port = {self.port}: cannot listen there ({reason}); "
+                "stop the other program, or write another host or port"
+            ) from None
+        self.port = int(next(iter(self._server.sockets)).getsockname()[1])
+        self._pages = self._make_pages(self.port)
+        await self._server.start_serving()
+        return self
+
+    async def _listen_on_port(self) -> Server:
         limits = self._limits
-        self._server: Server = await serve(
+        return await serve(
             self._talk,
             self._host,
             self.port,
@@ -160,10 +175,6 @@ class RelayServer:
             create_connection=cast("type[ServerConnection]", partial(_Socket, crowd=self._crowd, limits=limits)),
             start_serving=False,
         )
-        self.port = int(self._server.sockets[0].getsockname()[1])
-        self._pages = self._make_pages(self.port)
-        await self._server.start_serving()
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -163,8 +163,7 @@ class Session:
         try:
             self._take_query(moment)
             self._protection.check_request(views, self.keys)
-            if message.subscription not in self._subscriptions:
-                self._check_room()
+            self._check_room(message)
         except Refused as refused:
             return self._close(message.subscription, words_for(refused))
         replaced = self._shut(message.subscription)
@@ -212,9 +211,13 @@ class Session:
         if wait := self._queries.take(moment.monotonic):
             raise slow_down(wait)
 
-    def _check_room(self) -> None:
-        if len(self._subscriptions) >= self._limits.max_subscriptions:
+    def _check_room(self, message: Request) -> None:
+        others = [one for identity, one in self._subscriptions.items() if identity != message.subscription]
+        if len(others) >= self._limits.max_subscriptions:
             raise RateLimited(f"no more than {self._limits.max_subscriptions} subscriptions, close one first")
+        weight = sum(wanted.weight for wanted in message.filters) + sum(one.weight for one in others)
+        if weight > self._limits.max_filter_values:
+            raise RateLimited(f"no more than {self._limits.max_filter_values} values in all filters, ask for less")
 
     def _close(self, subscription_id: str, words: str) -> Sequence[Action]:
         # CLOSED ends whatever had the id until now, so that both sides agree on what is open.

@@ -1,16 +1,20 @@
 """Open subscriptions, and delivery of live events to them.
 
 Wraps are looked up by recipient, since a busy relay has many listeners and each wrap is for one. Whatever else is
-delivered goes past every subscription that could want it.
+delivered goes past the subscriptions that name its kind and those that name none. Each looks at the same `Candidate`,
+so an event's tags are gone through once, however many there are.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
 
 from bridge.relay.visibility import View, asks_for_others
 from nips.event import Event, VerifiedEvent
+from nips.filter import Candidate
 from nips.keys import PublicKey
 from nips.kinds import WRAPS, is_wrap
 from nips.messages import write_delivered
@@ -27,11 +31,13 @@ class Subscription:
     sent until it is live, so none comes twice.
     """
 
-    __slots__ = ("_held", "_is_live", "_max_held", "_sent", "id", "is_lost", "views")
+    __slots__ = ("_held", "_is_live", "_max_held", "_sent", "id", "is_lost", "views", "weight")
 
     def __init__(self, identity: str, views: Sequence[View], *, max_held: int) -> None:
         self.id = identity
         self.views = tuple(views)
+        self.weight = sum(view.wanted.weight for view in views)
+        """How many values its filters hold."""
         self.is_lost = False
         """More came meanwhile than may be held: the subscription has a hole and has to be closed."""
         self._max_held = max_held
@@ -44,13 +50,26 @@ class Subscription:
         """Whose wraps it may show."""
         return frozenset[str]().union(*(view.recipients for view in self.views))
 
-    def shows(self, event: Event) -> bool:
+    @property
+    def other_kinds(self) -> frozenset[int] | None:
+        """Which kinds but wraps it may show; None means all."""
+        kinds = [view.wanted.kinds for view in self.views if asks_for_others(view.wanted)]
+        if None in kinds:
+            return None
+        return frozenset[int]().union(*(named for named in kinds if named is not None)) - WRAPS
+
+    def shows(self, event: Event | Candidate) -> bool:
         """Tell whether an event matches and may be shown."""
-        return any(view.shows(event) for view in self.views)
+        candidate = event if isinstance(event, Candidate) else Candidate(event)
+        return any(view.shows(candidate) for view in self.views)
 
     def listens_to(self, pubkey: str, kind: int, now: int) -> bool:
         """Tell whether it would show a wrap of this kind, stamped now, for a key."""
         return self.shows(_any_wrap(pubkey, kind, now))
+
+    def has_proved(self, pubkey: str) -> bool:
+        """Tell whether its connection has proved a key, so that what it is sent is with whom it is for."""
+        return any(pubkey in view.proved for view in self.views)
 
     def keys_heard(self, now: int) -> frozenset[str]:
         """Return the keys whose wraps, stamped now, it would show."""
@@ -94,13 +113,24 @@ class Subscription:
         return True
 
 
+_Index = dict[str | int | None, dict[Subscription, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    push: Push
+    recipients: frozenset[str]
+    kinds: Collection[int | None]
+
+
 class Subscriptions:
-    """All subscriptions of all connections. Connections bound how many each has."""
+    """All subscriptions of all connections. Connections bound how many each has, and what their filters name."""
 
     def __init__(self) -> None:
-        self._places: dict[Subscription, tuple[Push, frozenset[str]]] = {}
-        self._by_recipient: dict[str, dict[Subscription, None]] = {}
-        self._others: dict[Subscription, None] = {}
+        self._places: dict[Subscription, _Place] = {}
+        self._by_recipient: _Index = {}
+        self._by_kind: _Index = {}
+        """Under None are those whose filters name no kind."""
 
     def __len__(self) -> int:
         return len(self._places)
@@ -108,36 +138,57 @@ class Subscriptions:
     def add(self, subscription: Subscription, push: Push) -> None:
         """Deliver to a subscription from now on; again after its views have changed."""
         self.remove(subscription)
-        recipients = subscription.recipients
-        self._places[subscription] = push, recipients
-        for recipient in recipients:
+        kinds = subscription.other_kinds
+        place = _Place(push, subscription.recipients, (None,) if kinds is None else kinds)
+        self._places[subscription] = place
+        for recipient in place.recipients:
             self._by_recipient.setdefault(recipient, {})[subscription] = None
-        if any(asks_for_others(view.wanted) for view in subscription.views):
-            self._others[subscription] = None
+        for kind in place.kinds:
+            self._by_kind.setdefault(kind, {})[subscription] = None
 
     def remove(self, subscription: Subscription) -> None:
         """Deliver nothing more to a subscription."""
-        _, recipients = self._places.pop(subscription, (None, frozenset[str]()))
-        for recipient in recipients:
-            listeners = self._by_recipient[recipient]
-            del listeners[subscription]
-            if not listeners:
-                del self._by_recipient[recipient]
-        self._others.pop(subscription, None)
+        place = self._places.pop(subscription, None)
+        if place is not None:
+            _forget(self._by_recipient, place.recipients, subscription)
+            _forget(self._by_kind, place.kinds, subscription)
 
     def deliver(self, event: VerifiedEvent) -> int:
         """Send a live event to every subscription that may see it; return to how many."""
-        listeners = self._by_recipient.get(recipient_of(event), {}) if is_wrap(event.kind) else self._others
-        shown = [
-            (subscription, self._places[subscription][0]) for subscription in listeners if subscription.shows(event)
-        ]
+        return len(self._send(event))
+
+    def hand_over(self, wrap: VerifiedEvent) -> bool:
+        """Deliver a wrap, and tell whether a connection got it that has proved its recipient's key."""
+        recipient = recipient_of(wrap)
+        return any(subscription.has_proved(recipient) for subscription in self._send(wrap))
+
+    def _send(self, event: VerifiedEvent) -> list[Subscription]:
+        candidate = Candidate(event)
+        shown = [subscription for subscription in self._listeners(event) if subscription.shows(candidate)]
         event_json = event.to_json() if shown else ""
-        return sum(subscription.take(event.id, event_json, push) for subscription, push in shown)
+        return [
+            subscription
+            for subscription in shown
+            if subscription.take(event.id, event_json, self._places[subscription].push)
+        ]
 
     def is_listening(self, pubkey: str, kind: int, now: int) -> bool:
         """Tell whether any subscription would get a wrap of this kind, stamped now, for a key."""
         listeners = self._by_recipient.get(pubkey, {})
         return any(subscription.listens_to(pubkey, kind, now) for subscription in listeners)
+
+    def _listeners(self, event: VerifiedEvent) -> Iterable[Subscription]:
+        if is_wrap(event.kind):
+            return self._by_recipient.get(recipient_of(event), {})
+        return chain(self._by_kind.get(None, {}), self._by_kind.get(event.kind, {}))
+
+
+def _forget(index: _Index, keys: Iterable[str | int | None], subscription: Subscription) -> None:
+    for key in keys:
+        listeners = index[key]
+        del listeners[subscription]
+        if not listeners:
+            del index[key]
 
 
 def _any_wrap(pubkey: str, kind: int, now: int) -> Event:

@@ -1,9 +1,12 @@
 """Who may read which gift wraps: the rule is stated here, once, for stored events, live ones, and whatever comes later.
 
 A wrap of either kind (1059 and 21059) is shown to the key in its `p` tag, when that key was proved on the connection
-that asks (NIP-42), and to nobody else. It makes no difference how it is asked for: by kind, by id, by author, by any
-tag or by nothing at all. What may not be shown is left out, so that nobody learns that it exists; only who asks for
+that asks (NIP-42), and to nobody else. It makes no difference how it is asked for: by kind, by id, by author, by its
+`p` tag or by nothing at all. What may not be shown is left out, so that nobody learns that it exists; only who asks for
 nothing but wraps, and can see none, is told to authenticate or that these are not theirs.
+
+NIP-59 gives a wrap no other tag to be found by. So a filter with a condition on any other matches no wrap, and nothing
+that is encrypted at rest has to be opened to find out.
 
 Wraps for the bridge itself are shown to nobody. All other events are public.
 """
@@ -16,7 +19,7 @@ from dataclasses import dataclass
 from bridge.relay.refusals import AuthRequired, Restricted
 from nips.errors import InvalidWrap
 from nips.event import Event
-from nips.filter import Filter
+from nips.filter import Candidate, Filter
 from nips.keys import PublicKey
 from nips.kinds import WRAPS, is_wrap
 from nips.nip59 import recipient_of
@@ -28,12 +31,17 @@ class View:
 
     wanted: Filter
     recipients: frozenset[str]
+    proved: frozenset[str] = frozenset()
+    """The keys that its reader has proved; not every recipient is one of them under `read_without_auth`."""
 
-    def shows(self, event: Event) -> bool:
+    def shows(self, event: Event | Candidate) -> bool:
         """Tell whether an event matches and may be shown."""
-        if not self.wanted.matches(event):
+        candidate = event if isinstance(event, Candidate) else Candidate(event)
+        if not self.wanted.matches(candidate):
             return False
-        return not is_wrap(event.kind) or _recipient(event) in self.recipients
+        if not is_wrap(candidate.event.kind):
+            return True
+        return self.wanted.tags.keys() <= {"p"} and _recipient(candidate.event) in self.recipients
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,7 @@ class ReadProtection:
 
     def views(self, filters: Sequence[Filter], keys: Collection[PublicKey]) -> tuple[View, ...]:
         """Return what a reader who has proved these keys gets to see through each filter."""
-        return tuple(View(wanted, self._recipients(wanted, keys)) for wanted in filters)
+        return tuple(View(wanted, self._recipients(wanted, keys), frozenset(keys)) for wanted in filters)
 
     def check_request(self, views: Sequence[View], keys: Collection[PublicKey]) -> None:
         """Refuse a request for nothing but wraps of which it can show none."""

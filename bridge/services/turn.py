@@ -5,12 +5,13 @@ The provider learns an opaque name for the day, never the account; nothing that 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bridge.callers import DAY, AccountCaller, Caller
-from bridge.errors import Unauthorized
+from bridge.errors import ProviderFailed, Unauthorized
 from bridge.pseudonyms import Pseudonyms
 from bridge.services.service import Fact, Outcome, Params
 from bridge.turn.provider import TurnCredentials, TurnProvider
@@ -26,6 +27,8 @@ class TurnGetCredentials:
     clock: Clock
     ttl_seconds: int
     """How long clients are told to use the credentials; providers are asked for at least as long."""
+    timeout_seconds: float
+    """A provider that takes longer has failed."""
     stun_urls: Sequence[str]
     hostname: str | None
 
@@ -35,7 +38,11 @@ class TurnGetCredentials:
             raise Unauthorized("no account")
         now = self.clock.now()
         user = self.pseudonyms.of_turn_user(caller.account.pubkey, now // DAY)
-        credentials = await self.provider.credentials(user=user, now=now)
+        try:
+            async with asyncio.timeout(self.timeout_seconds):
+                credentials = await self.provider.credentials(user=user, now=now)
+        except TimeoutError:
+            raise ProviderFailed(None, "no answer in time") from None
         issued = Fact("call_relay.credentials_issued", {"turn_ttl_seconds": self.ttl_seconds})
         return Outcome(self._result(credentials, relay_only=bool(params.get("relay_only", False))), [issued])
 

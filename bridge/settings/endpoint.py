@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bridge.settings import forms
 from bridge.settings.keys import choice, listing, number, text
+from bridge.settings.relay_url import relay_identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,15 @@ class RelaySettings:
     max_event_tags: int = number(2000, "Most tags of one event.", least=1, most=100_000)
     max_subscriptions: int = number(20, "Open subscriptions of one connection.", least=1, most=10_000)
     max_filters: int = number(10, "Filters in one REQ.", least=1, most=1000)
-    max_filter_values: int = number(500, "Values in one field of a filter.", least=1, most=100_000)
+    max_filter_values: int = number(500, "Values in one field of a filter.", least=1, most=30_000)
+    max_tag_conditions: int = number(3, "Tag conditions, such as #p, in one filter.", least=1, most=52)
+    # Even if all are in one filter they fit into one statement of SQLite, which takes 32 766 parameters.
+    max_filter_values_per_connection: int = number(
+        5000,
+        "Values in all filters that a connection has open; one of more than 64 characters counts several times.",
+        least=1,
+        most=30_000,
+    )
     max_limit: int = number(500, "Most stored events that one filter returns.", least=1, most=100_000)
     default_limit: int = number(500, "Stored events that a filter without limit returns.", least=1, most=100_000)
     max_subid_length: int = number(64, "Longest subscription id, in characters.", least=1, most=1024)
@@ -97,7 +106,8 @@ class RelaySettings:
     )
     ephemeral_kinds: tuple[int, ...] = listing(
         (21059, 24133),
-        "Ephemeral kinds that are passed on to whoever is connected; 21059 only to its recipient.",
+        "Ephemeral kinds that are passed on between clients; 21059 only to its recipient. Live requests to the bridge "
+        "and its answers pass in any case.",
         form=forms.passed_kind,
         max_items=1000,
     )
@@ -120,7 +130,10 @@ class WrapSettings:
     retention_seconds: int = number(
         2_592_000, "How long a wrap without expiration is kept.", least=60, most=315_360_000
     )
-    quota_per_recipient: int = number(10_000, "Wraps that are kept for one recipient.", least=1, most=100_000_000)
+    quota_per_recipient: int = number(
+        10_000, "Wraps that are kept for one recipient, besides our own answers.", least=1, most=100_000_000
+    )
+    max_tags: int = number(16, "Most tags of one wrap.", least=1, most=100_000)
     recipient_wraps_per_second: float = number(
         10,
         "Wraps accepted for one recipient (not for the bridge), in the long run.",
@@ -141,7 +154,11 @@ class UpstreamSettings:
     """Other relays on which the bridge can be reached."""
 
     relays: tuple[str, ...] = listing(
-        (), "Relays to read requests from besides our own.", form=forms.relay_url, max_items=1000
+        (),
+        "Relays to read requests from besides our own.",
+        form=forms.relay_url,
+        max_items=1000,
+        identity=relay_identity,
     )
     connect_timeout_seconds: float = number(10, "Time to open a link.", least=0.1, most=600)
     ok_timeout_seconds: float = number(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import Field, dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -10,6 +10,9 @@ T = TypeVar("T")
 
 Form = Callable[[Any], str | None]
 """Looks at a value, or at each value of a list: what to write instead, or None when it is well formed."""
+
+Identity = Callable[[Any], Hashable]
+"""What makes items of a list the same although they are written differently; no item may be there twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Key:
     most: float | None = None
     form: Form | None = None
     max_items: int | None = None
+    identity: Identity | None = None
     is_file: bool = False
     """Names a file. Its value is never shown: it might be a secret that was pasted in the wrong place."""
 
@@ -58,9 +62,11 @@ def choice(default: T, meaning: str) -> T:
     return _declare(default, Key(meaning))
 
 
-def listing(default: tuple[T, ...], meaning: str, *, form: Form, max_items: int) -> tuple[T, ...]:
-    """Declare a key that holds a list; `form` looks at each item."""
-    return _declare(default, Key(meaning, form=form, max_items=max_items))
+def listing(
+    default: tuple[T, ...], meaning: str, *, form: Form, max_items: int, identity: Identity | None = None
+) -> tuple[T, ...]:
+    """Declare a key that holds a list; `form` looks at each item, `identity` tells which are the same."""
+    return _declare(default, Key(meaning, form=form, max_items=max_items, identity=identity))
 
 
 def table(default: T, meaning: str) -> T:

@@ -8,6 +8,7 @@ from functools import reduce
 from typing import Any
 
 from bridge.settings.problems import Problem
+from bridge.settings.relay_url import relay_identity
 from bridge.settings.service import TurnProvider
 from bridge.settings.tree import Settings
 from bridge.settings.values import write_value
@@ -42,6 +43,7 @@ PAIRS = (
     _at_most("relay.max_message_bytes", "relay.max_unsent_bytes"),
     _at_most("relay.default_limit", "relay.max_limit"),
     _at_most("turn.ttl_seconds", "turn.requested_ttl_seconds"),
+    _at_most("turn.provider_timeout_seconds", "inbox.deadline_seconds"),
     _at_most("replies.backdate_max_seconds", "wraps.max_past_seconds"),
     _at_most("upstream.backoff_first_seconds", "upstream.backoff_max_seconds"),
     _at_most("inbox.concurrency", "inbox.max_waiting"),
@@ -68,7 +70,7 @@ PAIRS = (
     ),
     Pair(
         ("upstream.relays", "bridge.public_url"),
-        lambda settings: settings.relay_url() not in settings.upstream.relays,
+        lambda settings: relay_identity(settings.relay_url()) not in map(relay_identity, settings.upstream.relays),
         "take out this bridge's own address",
     ),
 )

@@ -117,4 +117,4 @@ def _no_such(name: str, value: object, declared: dict[str, Field[Any]], at: tupl
     if places:
         where = " and ".join(f"[{place}]" if place else "the top" for place in places)
         return f"there is no such {noun} here; it belongs to {where}"
-    return f"there is no such {noun}{did_you_mean(name, declared)}"
+    return f"there is no such {noun}{did_you_mean(name, declared) or '; take it out'}"

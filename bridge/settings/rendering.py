@@ -37,7 +37,7 @@ def _render_tables(values: Any, defaults: Any, at: str) -> Iterator[str]:
         if table is not None:
             name = f"{at}.{declared.name}".lstrip(".")
             inner = getattr(values, declared.name), getattr(defaults, declared.name)
-            yield f"\n# {table.meaning}\n[{name}]\n"
+            yield "\n".join(("", *_comment(table.meaning), f"[{name}]\n"))
             yield from _render_keys(*inner)
             yield from _render_tables(*inner, name)
 
@@ -46,15 +46,19 @@ def _render_keys(values: Any, defaults: Any) -> Iterator[str]:
     hints = get_type_hints(type(values))
     for declared in fields(values):
         if table_of(declared) is None:
-            yield from wrap(
-                _explain(declared, hints[declared.name], getattr(defaults, declared.name)),
-                width=LINE_LENGTH,
-                initial_indent="# ",
-                subsequent_indent="# ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            yield from _comment(_explain(declared, hints[declared.name], getattr(defaults, declared.name)))
             yield f"{_assign(declared.name, getattr(values, declared.name))}\n"
+
+
+def _comment(text: str) -> list[str]:
+    return wrap(
+        text,
+        width=LINE_LENGTH,
+        initial_indent="# ",
+        subsequent_indent="# ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _explain(declared: Field[Any], hint: Any, default: object) -> str:

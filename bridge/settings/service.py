@@ -45,13 +45,17 @@ class ReplySettings:
     """Answers on their way to the asker."""
 
     retention_seconds: int = number(604_800, "How long a stored answer waits for its asker.", least=60, most=31_536_000)
+    free_retention_seconds: int = number(
+        3600, "The same for an answer that took no permit, a refusal or a repeat.", least=60, most=31_536_000
+    )
     live_seconds: int = number(60, "How long delivery of a live answer is tried.", least=1, most=3600)
     max_live_waiting: int = number(
         10_000,
-        "Live answers that wait for their askers at once; the oldest is given up first.",
+        "Live answers that wait for their askers in memory; beyond that the oldest wait in the database only.",
         least=1,
         most=1_000_000,
     )
+    max_live_waiting_each: int = number(100, "The same for one asker.", least=1, most=1_000_000)
     backdate_max_seconds: int = number(
         172_800, "How far back the outer time of a stored answer is moved at most, at random.", least=0, most=172_800
     )
@@ -102,15 +106,24 @@ class PermitSettings:
         LimiterSettings(burst=300, refill_seconds=1),
         "All callers without an account together; not remembered over a restart.",
     )
+    free: LimiterSettings = table(
+        LimiterSettings(burst=200, refill_seconds=1),
+        "Answers that take no permit, refusals and repeats, per key; further ones are dropped in silence. Not"
+        " remembered over a restart.",
+    )
+    free_together: LimiterSettings = table(
+        LimiterSettings(burst=5000, refill_seconds=0.05),
+        "The same for all keys together.",
+    )
     max_tracked_keys: int = number(
         100_000,
-        "Keys whose malformed requests are counted; the longest idle is forgotten first.",
+        "Keys that are counted in memory, by each limiter; the longest idle is forgotten first.",
         least=100,
         most=100_000_000,
     )
 
     def by_limiter(self) -> dict[str, LimiterSettings]:
-        """Return the limiters of the contract; `strangers` is none of them."""
+        """Return the limiters of the contract; `strangers` and those of free answers are none of them."""
         return {"turn": self.turn, "info": self.info, "invalid": self.invalid}
 
 
@@ -143,6 +156,7 @@ class TurnSettings:
     requested_ttl_seconds: int = number(
         86400, "How long credentials are really accepted; not less than ttl_seconds.", least=60, most=2_592_000
     )
+    provider_timeout_seconds: float = number(10, "Time that a provider has to answer.", least=0.1, most=600)
     urls: tuple[str, ...] = listing(
         (),
         'TURN addresses for clients, such as "turn:turn.example.org:3478?transport=udp".',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
 from enum import StrEnum
 from types import GenericAlias
 from typing import Any, get_args
@@ -87,6 +88,11 @@ def _read_list(value: object, hint: type, key: Key) -> tuple[Any, ...]:
             read_value(item, hint, key)
         except BadValue as bad:
             bad_items.append((position, item, str(bad)))
+    if not bad_items and key.identity is not None:
+        first: dict[Hashable, int] = {}
+        for position, item in enumerate(value, start=1):
+            if (before := first.setdefault(key.identity(item), position)) != position:
+                bad_items.append((position, item, f"the same as item {before}; take it out"))
     if bad_items:
         raise BadItems(bad_items)
     return tuple(value)

@@ -9,7 +9,7 @@ import asyncio
 import shutil
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,11 +47,16 @@ def is_installed() -> bool:
 
 
 @asynccontextmanager
-async def coturn_server(folder: Path, *, user_quota: int = 0) -> AsyncIterator[CoturnServer]:
-    """Run coturn with a fresh secret; raise `CoturnFailed` if it does not answer. `user_quota` 0 means unlimited."""
+async def coturn_server(
+    folder: Path, *, user_quota: int = 0, other_secrets: Sequence[str] = ()
+) -> AsyncIterator[CoturnServer]:
+    """Run coturn with a fresh secret beside others; raise `CoturnFailed` if it does not answer.
+
+    `user_quota` 0 means unlimited.
+    """
     server = CoturnServer(_free_port(), SystemEntropy().draw(32).hex())
     # Not on the command line: every user of the machine can read that.
-    write_secret(folder / "turnserver.conf", _configuration(server, folder, user_quota))
+    write_secret(folder / "turnserver.conf", _configuration(server, folder, user_quota, other_secrets))
     process = await asyncio.create_subprocess_exec(
         "turnserver",
         "-c",
@@ -67,7 +72,7 @@ async def coturn_server(folder: Path, *, user_quota: int = 0) -> AsyncIterator[C
         await _stop(process)
 
 
-def _configuration(server: CoturnServer, folder: Path, user_quota: int) -> str:
+def _configuration(server: CoturnServer, folder: Path, user_quota: int, other_secrets: Sequence[str]) -> str:
     return "\n".join(
         (
             f"listening-ip={HOST}",
@@ -76,7 +81,7 @@ def _configuration(server: CoturnServer, folder: Path, user_quota: int) -> str:
             "realm=switchboard.test",
             "fingerprint",
             "use-auth-secret",
-            f"static-auth-secret={server.secret}",
+            *(f"static-auth-secret={secret}" for secret in (server.secret, *other_secrets)),
             f"user-quota={user_quota}",
             "allow-loopback-peers",
             "no-cli",

@@ -17,7 +17,7 @@ INSERT INTO counts (name, amount) VALUES ('accounts', 0), ('inbox', 0), ('replac
 -- AUTOINCREMENT, because readers continue after the last number that they saw and must never meet it twice.
 CREATE TABLE inbox (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
-    wrap_id BLOB NOT NULL UNIQUE,
+    arrival BLOB NOT NULL UNIQUE,
     entry BLOB NOT NULL
 ) STRICT;
 
@@ -28,7 +28,7 @@ CREATE TRIGGER inbox_removed AFTER DELETE ON inbox
 BEGIN UPDATE counts SET amount = amount - 1 WHERE name = 'inbox'; END;
 
 CREATE TABLE seen (
-    wrap_id BLOB PRIMARY KEY,
+    arrival BLOB PRIMARY KEY NOT NULL,
     until_hour INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -58,6 +58,7 @@ CREATE TABLE permits (
 CREATE TABLE outbox (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     destination BLOB NOT NULL,
+    recipient BLOB NOT NULL,
     next_attempt_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
@@ -65,6 +66,7 @@ CREATE TABLE outbox (
 ) STRICT;
 
 CREATE INDEX outbox_by_destination ON outbox (destination, next_attempt_at, number);
+CREATE INDEX outbox_by_recipient ON outbox (recipient, number);
 CREATE INDEX outbox_by_expiry ON outbox (expires_at);
 
 
@@ -97,13 +99,16 @@ CREATE TABLE gift_wraps (
     number INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
     recipient BLOB NOT NULL,
+    author BLOB NOT NULL,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
+    is_reply INTEGER NOT NULL,
     event BLOB NOT NULL
 ) STRICT;
 
--- The expiry is part of it so that a page of wraps is chosen without touching the rows.
-CREATE INDEX gift_wraps_by_recipient ON gift_wraps (recipient, created_at DESC, id, expires_at);
+-- Its last columns are there so that wraps are chosen and counted without touching the rows.
+CREATE INDEX gift_wraps_by_recipient ON gift_wraps (recipient, created_at DESC, id, expires_at, author, is_reply);
+CREATE INDEX gift_wraps_replies ON gift_wraps (recipient, number) WHERE is_reply;
 CREATE INDEX gift_wraps_by_expiry ON gift_wraps (expires_at);
 
 

@@ -9,7 +9,9 @@ import pytest
 
 from bridge.arrivals import Arrival, Arrivals
 from nips.nip59 import Rumor, make_rumor
-from tests.support.wraps import AUTHOR, NOW
+from tests.support.wraps import AUTHOR, LIVE, NOW, STORED
+
+OTHER = "wss://other.example"
 
 
 def a_rumor(content: str = "one") -> Rumor:
@@ -25,7 +27,9 @@ async def settled() -> None:
 class Worker:
     """Brings one wrap, as a worker of the inbox does."""
 
-    def __init__(self, arrivals: Arrivals, wrap_id: str, *, link: str = "here", rumor: Rumor | None = None) -> None:
+    def __init__(
+        self, arrivals: Arrivals, wrap_id: str, *, link: str = "here", rumor: Rumor | None = None, kind: int = STORED
+    ) -> None:
         self.entered: list[Arrival | None] = []
         self.go = asyncio.Event()
         self.fails = False
@@ -33,10 +37,11 @@ class Worker:
         self._wrap_id = wrap_id
         self._link = link
         self._rumor = rumor or a_rumor()
+        self._kind = kind
 
     async def work(self) -> None:
         entering = self._arrivals.enter(
-            self._rumor, wrap_kind=1059, received_at=NOW, wrap_id=self._wrap_id, link=self._link
+            self._rumor, wrap_kind=self._kind, received_at=NOW, wrap_id=self._wrap_id, link=self._link
         )
         async with entering as arrival:
             self.entered.append(arrival)
@@ -52,16 +57,20 @@ class Worker:
         assert arrival is not None
         return arrival
 
+    def wraps(self) -> list[str]:
+        """Return what brought the arrival: wraps and their links."""
+        return [" ".join(identity) for identity in self.arrival().wrap_ids]
+
 
 async def test_the_first_wrap_is_answered_and_others_join_it() -> None:
     arrivals = Arrivals()
-    first, second = Worker(arrivals, "a"), Worker(arrivals, "b", link="wss://other.example")
+    first, second = Worker(arrivals, "a"), Worker(arrivals, "b", link=OTHER)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(first.work())
         await settled()
         tasks.create_task(second.work())
         await settled()
-        assert (first.arrival().wrap_ids, first.arrival().links) == (["a", "b"], ["here", "wss://other.example"])
+        assert (first.wraps(), first.arrival().links) == (["a here", f"b {OTHER}"], ["here", OTHER])
         assert not second.has_joined()
         first.go.set()
     assert second.has_joined()
@@ -80,6 +89,35 @@ async def test_a_link_that_brings_two_wraps_is_answered_once() -> None:
         first.go.set()
 
 
+async def test_a_wrap_that_came_by_two_links_leaves_with_both() -> None:
+    arrivals = Arrivals()
+    first, copy = Worker(arrivals, "a"), Worker(arrivals, "a", link=OTHER)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(first.work())
+        await settled()
+        tasks.create_task(copy.work())
+        await settled()
+        assert (first.wraps(), first.arrival().links) == (["a here", f"a {OTHER}"], ["here", OTHER])
+        first.go.set()
+    assert copy.has_joined()
+
+
+async def test_a_wrap_of_the_other_kind_waits_and_is_on_its_own() -> None:
+    arrivals = Arrivals()
+    first, live, late = Worker(arrivals, "a"), Worker(arrivals, "b", kind=LIVE), Worker(arrivals, "c", kind=LIVE)
+    async with asyncio.TaskGroup() as tasks:
+        for worker in (first, live, late):
+            tasks.create_task(worker.work())
+            await settled()
+        assert (first.wraps(), live.entered, late.entered) == (["a here"], [], [])
+        first.go.set()
+        await settled()
+        assert (live.arrival().wrap_kind, live.wraps()) == (LIVE, ["b here", "c here"])
+        live.go.set()
+    assert late.has_joined()
+    assert len(arrivals) == 0
+
+
 async def test_other_rumors_do_not_join() -> None:
     arrivals = Arrivals()
     first, second = Worker(arrivals, "a"), Worker(arrivals, "b", rumor=a_rumor("two"))
@@ -88,7 +126,7 @@ async def test_other_rumors_do_not_join() -> None:
         tasks.create_task(second.work())
         await settled()
         assert len(arrivals) == 2
-        assert second.arrival().wrap_ids == ["b"]
+        assert second.wraps() == ["b here"]
         first.go.set()
         second.go.set()
 
@@ -102,11 +140,11 @@ async def test_whoever_comes_after_the_answer_was_sealed_is_on_its_own() -> None
         first.arrival().seal()
         tasks.create_task(late.work())
         await settled()
-        assert first.arrival().wrap_ids == ["a"]
+        assert first.wraps() == ["a here"]
         assert late.entered == []
         first.go.set()
         await settled()
-        assert late.arrival().wrap_ids == ["b"]
+        assert late.wraps() == ["b here"]
         late.go.set()
 
 
@@ -120,7 +158,7 @@ async def test_when_answering_fails_each_that_joined_is_on_its_own_again() -> No
             await settled()
         first.go.set()
         await settled()
-        assert second.arrival().wrap_ids == ["b", "c"]
+        assert second.wraps() == ["b here", "c here"]
         second.go.set()
     assert third.has_joined()
 
@@ -135,7 +173,7 @@ async def test_a_worker_that_is_cancelled_hands_over() -> None:
         await settled()
         cancelled.cancel()
         await settled()
-        assert second.arrival().wrap_ids == ["b"]
+        assert second.wraps() == ["b here"]
         second.go.set()
     assert len(arrivals) == 0
 

@@ -12,7 +12,8 @@ from bridge.dispatcher import is_passing
 from bridge.errors import ProviderFailed
 from bridge.settings.service import Admission
 from storage.errors import DamagedValue, StorageBusy, StorageError, StorageFailed, StorageKeyMissing
-from tests.support.pipeline import LIVE, Client, Json, Pipeline, ScriptedProvider, a_pipeline
+from tests.support.edges import ScriptedProvider
+from tests.support.pipeline import LIVE, Client, Json, Pipeline, a_pipeline
 
 ALICE, BOB = Client("alice"), Client("bob")
 TURN = "turn.get_credentials"

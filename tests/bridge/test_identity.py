@@ -9,7 +9,7 @@ import pytest
 
 from bridge.errors import StartupError
 from bridge.identity import load_identity, make_identity
-from storage.errors import SecretExists
+from nips.nip19 import encode_npub
 from storage.sqlite import SqliteStorage
 from tests.support.entropy import SeededEntropy
 from tests.support.pipeline import a_storage
@@ -43,11 +43,28 @@ async def test_an_operator_may_bring_a_key(storage: SqliteStorage) -> None:
     assert (await load_identity(storage.secrets)).secret == AUTHOR
 
 
-async def test_a_key_that_is_there_stays(storage: SqliteStorage) -> None:
+async def test_keys_that_are_there_stay(storage: SqliteStorage) -> None:
     made = await make_identity(storage.secrets, SeededEntropy(1))
-    with pytest.raises(SecretExists):
-        await make_identity(storage.secrets, SeededEntropy(2))
+    again = await make_identity(storage.secrets, SeededEntropy(2))
+    assert again.secret == made.secret
+    assert again.pseudonyms.of_account("a1" * 32) == made.pseudonyms.of_account("a1" * 32)
+    assert (await make_identity(storage.secrets, SeededEntropy(3), secret=made.secret)).secret == made.secret
+
+
+async def test_a_key_brought_to_another_is_refused_and_told_what_to_do(storage: SqliteStorage) -> None:
+    made = await make_identity(storage.secrets, SeededEntropy())
+    with pytest.raises(StartupError, match="leave out --secret-key-file") as caught:
+        await make_identity(storage.secrets, SeededEntropy(), secret=AUTHOR)
+    assert encode_npub(made.secret.public_key) in str(caught.value)
     assert (await load_identity(storage.secrets)).secret == made.secret
+
+
+async def test_half_an_identity_is_completed(storage: SqliteStorage) -> None:
+    await storage.secrets.put("bridge_key", AUTHOR.reveal())
+    made = await make_identity(storage.secrets, SeededEntropy())
+    loaded = await load_identity(storage.secrets)
+    assert made.secret == loaded.secret == AUTHOR
+    assert loaded.pseudonyms.of_account("a1" * 32) == made.pseudonyms.of_account("a1" * 32)
 
 
 async def test_a_database_without_keys_says_what_to_do(storage: SqliteStorage) -> None:

@@ -15,11 +15,12 @@ from nips.errors import NipError
 from nips.event import VerifiedEvent, parse_event, verify_event
 from nips.filter import Filter
 from storage.errors import StorageBusy, StorageFailed
-from storage.interface import HERE, Added, InboxEntry
+from storage.interface import HERE, Added, InboxEntry, InboxId, Unreadable
 from tests.support import wraps
 from tests.support.clock import FixedClock
 from tests.support.deadline import within
-from tests.support.pipeline import Client, Json, Pipeline, ScriptedProvider, a_pipeline
+from tests.support.edges import ScriptedProvider
+from tests.support.pipeline import Client, Json, Pipeline, a_pipeline
 from tests.support.wraps import AUTHOR, BRIDGE, NOW, STRANGER, a_rumor, a_seal, a_wrap, without
 
 ALICE, BOB = Client("alice"), Client("bob")
@@ -190,7 +191,7 @@ async def test_recovery_reads_more_than_one_page(tmp_path: Path, monkeypatch: py
         await bridge.accept(*(bridge.wrap(bridge.request(ALICE), ALICE) for _ in range(5)))
         waiting = bridge.storage.inbox.waiting
 
-        async def by_twos(*, after: int = 0, limit: int = 500) -> Sequence[tuple[int, InboxEntry]]:
+        async def by_twos(*, after: int = 0, limit: int = 500) -> Sequence[tuple[int, InboxEntry | Unreadable]]:
             return await waiting(after=after, limit=2)
 
         monkeypatch.setattr(bridge.storage.inbox, "waiting", by_twos)
@@ -208,6 +209,47 @@ async def test_a_row_that_is_no_wrap_does_not_stop_the_start(tmp_path: Path, tex
         await bridge.settle()
         assert len(await bridge.answers(ALICE)) == 1
         assert await bridge.waiting() == []
+
+
+async def damage(bridge: Pipeline, change: str) -> None:
+    """Change the first row of the inbox as a failing disk does."""
+    statement = f"UPDATE inbox SET entry = {change} WHERE number = 1"
+    await bridge.storage._database.writer.run(lambda connection: connection.execute(statement))
+
+
+async def test_a_damaged_row_is_given_up_and_does_not_stop_the_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = FixedClock()
+    async with a_pipeline(tmp_path, clock=clock, is_running=False) as bridge:
+        await bridge.accept(*(bridge.wrap(bridge.request(client), client) for client in (ALICE, BOB)))
+        await damage(bridge, "CAST(substr(entry, 1, 20) || x'00' || substr(entry, 22) AS BLOB)")
+    async with a_pipeline(tmp_path, clock=clock, run=2) as bridge:
+        await bridge.settle()
+        assert [len(await bridge.answers(client)) for client in (ALICE, BOB)] == [0, 1]
+        assert await bridge.storage.inbox.waiting() == []
+    (record,) = [record for record in caplog.records if record.getMessage() == "wrap given up"]
+    assert record.levelno == logging.ERROR
+    assert vars(record)["facts"] == {"entry": 1, "reason": "a value of inbox.entry does not decrypt in its place"}
+
+
+async def test_a_row_under_a_key_that_is_missing_waits_for_it_and_does_not_stop_the_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = FixedClock()
+    async with a_pipeline(tmp_path, clock=clock, is_running=False) as bridge:
+        await bridge.accept(*(bridge.wrap(bridge.request(client), client) for client in (ALICE, BOB)))
+        await damage(bridge, "CAST(x'09' || substr(entry, 2) AS BLOB)")
+    async with a_pipeline(tmp_path, clock=clock, run=2) as bridge:
+        await bridge.settle()
+        assert [len(await bridge.answers(client)) for client in (ALICE, BOB)] == [0, 1]
+        await damage(bridge, "CAST(x'01' || substr(entry, 2) AS BLOB)")
+    async with a_pipeline(tmp_path, clock=clock, run=3) as bridge:
+        await bridge.settle()
+        assert len(await bridge.answers(ALICE)) == 1
+    (record,) = [record for record in caplog.records if record.getMessage() == "wrap not readable"]
+    assert record.levelno == logging.ERROR
+    assert vars(record)["facts"] == {"entry": 1, "reason": "no storage key has the id 9"}
 
 
 @pytest.mark.parametrize("failure", [StorageBusy("queue"), StorageFailed("disk full")])
@@ -271,7 +313,7 @@ async def test_a_request_that_meets_trouble_each_time_holds_up_nobody_else(
         commit = bridge.storage.requests.commit
 
         async def refuse_one(answer: Any) -> Any:
-            if poisoned.id in answer.wrap_ids:
+            if (poisoned.id, HERE) in answer.wrap_ids:
                 raise StorageFailed("always")
             return await commit(answer)
 
@@ -407,6 +449,7 @@ async def test_no_more_requests_are_worked_on_at_once_than_the_settings_allow(tm
     async with a_pipeline(tmp_path, provider=provider, changes={"inbox.concurrency": 3}) as bridge:
         await bridge.accept(*(bridge.wrap(bridge.request(ALICE, TURN), ALICE) for _ in range(10)))
         await provider.wait_asked(3)
+        assert len(bridge.core.inbox._dispatcher.arrivals) == 3
         provider.gate.set()
         await bridge.settle()
         assert provider.most_busy == 3
@@ -435,8 +478,8 @@ async def test_silenced_wraps_leave_the_store_also_when_others_join_them_late(
         await bridge.send(ALICE, bridge.request(ALICE, content="no JSON"))
         drop, dropping, go = bridge.storage.inbox.drop, asyncio.Event(), asyncio.Event()
 
-        async def slowly(wrap_ids: Sequence[str]) -> None:
-            taken = list(wrap_ids)
+        async def slowly(ids: Sequence[InboxId]) -> None:
+            taken = list(ids)
             dropping.set()
             await go.wait()
             await drop(taken)

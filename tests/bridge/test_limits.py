@@ -9,9 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bridge import inbox
 from bridge.errors import ProviderFailed
+from bridge.settings.service import Admission
+from nips.nip59 import Rumor
+from storage.errors import StorageFailed
+from storage.interface import Answer
+from storage.permits import Balance, full
 from tests.support.clock import FixedClock
-from tests.support.pipeline import Client, Pipeline, ScriptedProvider, a_pipeline
+from tests.support.edges import ScriptedProvider
+from tests.support.pipeline import Client, Json, Pipeline, a_pipeline
 
 ALICE, BOB = Client("alice"), Client("bob")
 TURN = "turn.get_credentials"
@@ -136,6 +143,42 @@ async def test_as_much_is_worked_on_at_once_as_there_are_permits(tmp_path: Path)
         assert await bridge.remaining(ALICE, "turn") == 0
 
 
+def with_stale_balances(bridge: Pipeline, patch: pytest.MonkeyPatch) -> None:
+    """Have promises made on a balance that is read as full: another answer was charged since."""
+    permits = bridge.core.inbox._dispatcher._permits
+
+    async def stale(limiter: str, account: int, now_ms: int) -> Balance:
+        return full(permits.buckets[limiter], now_ms)
+
+    patch.setattr(permits, "_balance", stale)
+
+
+async def test_a_permit_that_was_gone_by_the_time_of_the_answer_is_refused_honestly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_pipeline(tmp_path, changes={"permits.turn.burst": 1}) as bridge:
+        await codes(bridge, 1)
+        bridge.clock.advance(100)
+        with_stale_balances(bridge, monkeypatch)
+        rumor = bridge.request(ALICE, TURN)
+        error = (await bridge.answer(ALICE, rumor)).error
+        assert (error["code"], error["retry_after"]) == (LIMITED, 500)
+        assert bridge.counts == {"call_relay.credentials_issued": 1, "call_relay.rate_limited": 1}
+        bridge.clock.advance(500)
+        assert (await bridge.answer(ALICE, rumor)).code is None
+
+
+async def test_a_malformed_request_whose_permit_was_gone_is_met_with_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_pipeline(tmp_path, changes={"permits.invalid.burst": 1}) as bridge:
+        await bridge.ask(ALICE, "account.get")
+        with_stale_balances(bridge, monkeypatch)
+        answers = [len(await bridge.send(ALICE, bridge.request(ALICE, content=f"no {n}"))) for n in range(3)]
+        assert answers == [1, 0, 0]
+        assert await bridge.waiting() == []
+
+
 async def test_a_permit_of_a_request_that_failed_is_free_for_the_next(tmp_path: Path) -> None:
     provider = ScriptedProvider(ProviderFailed(503, "x"))
     async with a_pipeline(tmp_path, provider=provider, changes={"permits.turn.burst": 1}) as bridge:
@@ -171,3 +214,95 @@ async def test_nobody_ever_gets_more_than_burst_and_refill(
             else:
                 assert 1 <= answer.error["retry_after"] <= 10
             assert granted <= 2 + (clock.now_ms() - start) / 10_000
+
+
+# --- answers that take no permit
+
+
+async def amounts(bridge: Pipeline, client: Client, *rumors: Rumor) -> list[int]:
+    """Return how many answers each rumor got."""
+    return [len(await bridge.send(client, rumor)) for rumor in rumors]
+
+
+REFUSED: dict[str, Json] = {
+    "too old": {"created_at": 0},
+    "too new": {"created_at": 1_900_000_000},
+    "unknown method": {"method": "no.such"},
+    "not admitted": {"method": "account.get"},
+}
+
+
+@pytest.mark.parametrize("request_", REFUSED.values(), ids=REFUSED)
+async def test_refusals_are_limited_and_then_there_is_silence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, request_: Json
+) -> None:
+    caplog.set_level("DEBUG", logger="bridge.dispatcher")
+    changes = {"permits.free.burst": 2, "accounts.admission": Admission.ALLOWLIST}
+    async with a_pipeline(tmp_path, changes=changes) as bridge:
+        rumors = [bridge.request(ALICE, **request_) for _ in range(5)]
+        assert await amounts(bridge, ALICE, *rumors[:4]) == [1, 1, 0, 0]
+        assert await bridge.waiting() == []
+        silences = [record for record in caplog.records if record.getMessage() == "request met with silence"]
+        assert [vars(record)["facts"]["limiter"] for record in silences] == ["free", "free"]
+        assert {len(vars(record)["facts"]["wrap"]) for record in silences} == {8}
+        bridge.clock.advance(1)
+        assert await amounts(bridge, ALICE, *rumors[3:]) == [1, 0]
+
+
+async def test_repeats_are_limited_and_what_takes_permits_is_not(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"permits.free.burst": 2}) as bridge:
+        rumor = bridge.request(ALICE, TURN)
+        assert await amounts(bridge, ALICE, *[rumor] * 5) == [1, 1, 1, 0, 0]
+        assert await codes(bridge, 5) == [None] * 5
+        assert await amounts(bridge, BOB, bridge.request(BOB, "no.such")) == [1]
+        bridge.clock.advance(1)
+        (again,) = await bridge.send(ALICE, rumor)
+        assert again.code is None
+
+
+async def test_conflicts_are_limited(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"permits.free.burst": 2}) as bridge:
+        await bridge.ask(ALICE, TURN, id="same")
+        other = bridge.request(ALICE, "account.get", id="same")
+        assert await amounts(bridge, ALICE, *[other] * 4) == [1, 1, 0, 0]
+
+
+async def test_only_refusals_that_were_answered_are_counted(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"permits.free.burst": 2, "permits.turn.burst": 1}) as bridge:
+        rumors = [bridge.request(ALICE, TURN) for _ in range(5)]
+        assert await amounts(bridge, ALICE, *rumors) == [1, 1, 1, 0, 0]
+        assert bridge.counts == {"call_relay.credentials_issued": 1, "call_relay.rate_limited": 2}
+        assert await bridge.waiting() == []
+
+
+async def test_many_keys_share_one_limit_of_free_answers(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"permits.free_together.burst": 3}) as bridge:
+        strangers = [Client(f"stranger {number}") for number in range(5)]
+        answered = [await amounts(bridge, each, bridge.request(each, "no.such")) for each in strangers]
+        assert answered == [[1], [1], [1], [0], [0]]
+        assert await codes(bridge, 1) == [None]
+
+
+async def test_all_wraps_of_a_request_that_meets_silence_leave_the_inbox(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"permits.free.burst": 1}) as bridge:
+        first, second = bridge.request(ALICE, "no.such"), bridge.request(ALICE, "no.such")
+        await bridge.give(bridge.wrap(first, ALICE))
+        await bridge.give(*(bridge.wrap(second, ALICE) for _ in range(5)))
+        assert await bridge.waiting() == []
+        assert len(await bridge.answers(ALICE)) == 1
+
+
+async def test_an_answer_that_could_not_be_recorded_leaves_the_budget_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "FIRST_RETRY_SECONDS", 0.001)
+    async with a_pipeline(tmp_path, changes={"permits.free.burst": 1}) as bridge:
+        commit, failures = bridge.storage.requests.commit, [StorageFailed("disk")] * 2
+
+        async def fail_first(answer: Answer) -> object:
+            if failures:
+                raise failures.pop()
+            return await commit(answer)
+
+        monkeypatch.setattr(bridge.storage.requests, "commit", fail_first)
+        assert await amounts(bridge, ALICE, bridge.request(ALICE, "no.such")) == [1]

@@ -14,15 +14,8 @@ from bridge.errors import ProviderFailed
 from bridge.logs import JsonFormatter, TextFormatter, set_up_logging, where
 from bridge.settings.upkeep import LogFormat, LogLevel, LogSettings
 from client.publications import Outcome
-from tests.support.pipeline import (
-    LIVE,
-    STORED,
-    Client,
-    Pipeline,
-    ScriptedProvider,
-    ScriptedPublisher,
-    a_pipeline,
-)
+from tests.support.edges import ScriptedProvider, ScriptedPublisher
+from tests.support.pipeline import LIVE, STORED, Client, Pipeline, a_pipeline
 
 ALICE = Client("alice")
 SILENT = "planted"

@@ -15,19 +15,21 @@ from bridge.outbox import BATCH, Outbox, OutboxRules
 from bridge.replies import ReplyTimes, ReplyWriter
 from client.publications import Outcome, Verdict
 from nips.event import VerifiedEvent
+from nips.filter import Filter
 from nips.nip59 import Rumor, make_rumor, open_wrap
 from storage.errors import StorageBusy, StorageFailed
 from storage.interface import HERE, Answer, Committed, OutboxRow, QueuedReply
 from storage.sqlite import SqliteStorage
 from tests.support.clock import FixedClock
 from tests.support.deadline import within
+from tests.support.edges import RecordingRelay, ScriptedPublisher
 from tests.support.entropy import SeededEntropy
-from tests.support.pipeline import LIVE, OWN_URL, STORED, Client, RecordingRelay, ScriptedPublisher, a_storage
+from tests.support.pipeline import LIVE, OWN_URL, STORED, Client, a_storage
 from tests.support.wraps import BRIDGE
 
 ALICE, BOB = Client("alice"), Client("bob")
 ONE, TWO = "wss://one.example", "wss://two.example"
-RETENTION, LIVE_FOR = 604_800, 60
+RETENTION, FREE_FOR, LIVE_FOR = 604_800, 3600, 60
 FIRST_RETRY, LAST_RETRY = 1, 300
 
 
@@ -52,6 +54,7 @@ class Office:
         publishers: Mapping[str, ScriptedPublisher] | None = None,
         *,
         max_live_waiting: int = 100,
+        max_live_waiting_each: int = 100,
         clock: FixedClock | None = None,
         run: int = 1,
     ) -> None:
@@ -61,7 +64,7 @@ class Office:
         self.here = RecordingRelay()
         self.replies = ReplyWriter(
             BRIDGE,
-            times=ReplyTimes(RETENTION, LIVE_FOR, 172_800),
+            times=ReplyTimes(RETENTION, FREE_FOR, LIVE_FOR, 172_800),
             own_url=lambda: OWN_URL,
             upstream=self.publishers,
             replaceables=storage.replaceables,
@@ -74,7 +77,7 @@ class Office:
             here=self.here,
             publishers=self.publishers,
             clock=self.clock,
-            rules=OutboxRules(max_live_waiting, FIRST_RETRY, LAST_RETRY),
+            rules=OutboxRules(max_live_waiting, max_live_waiting_each, FIRST_RETRY, LAST_RETRY),
         )
         self._answers = 0
 
@@ -233,6 +236,19 @@ async def test_a_listener_for_other_wraps_that_comes_too_late_does_no_harm(stora
     assert office.heard() == [fresh.content]
 
 
+async def test_a_clock_that_was_set_back_does_no_harm_either(storage: SqliteStorage) -> None:
+    office = Office(storage)
+    (older,) = await office.answer(LIVE)
+    office.clock.set_back(50)
+    await office.answer(LIVE)
+    office.clock.advance(70)
+    office.here.listen(ALICE.key, STORED)
+    office.outbox.listener_came(ALICE.key)
+    office.here.listen(ALICE.key, LIVE)
+    office.outbox.listener_came(ALICE.key)
+    assert office.heard() == [older.content]
+
+
 async def test_answers_of_several_ages_survive_a_listener_that_wants_none_of_them(storage: SqliteStorage) -> None:
     office = Office(storage, max_live_waiting=4)
     for _ in range(4):
@@ -245,26 +261,175 @@ async def test_answers_of_several_ages_survive_a_listener_that_wants_none_of_the
     assert office.here.delivered == []
 
 
-async def test_no_more_live_answers_wait_in_memory_than_allowed_and_the_oldest_goes_first(
+async def test_no_more_live_answers_wait_in_memory_than_allowed_and_the_rest_is_read_from_the_store(
     storage: SqliteStorage,
 ) -> None:
     office = Office(storage, max_live_waiting=3)
     responses = await office.answer(LIVE, amount=5)
-    assert len(office.outbox._waiting) == 3
+    assert len(office.outbox._held) == 3
     office.here.listen(ALICE.key, LIVE)
     office.outbox.listener_came(ALICE.key)
     assert office.heard() == [response.content for response in responses[2:]]
+    async with office.running():
+        await office.flush()
+    assert sorted(office.heard()) == sorted(response.content for response in responses)
+    assert await office.rows() == []
+
+
+async def test_nobody_loses_an_answer_to_others_who_ask_much(storage: SqliteStorage) -> None:
+    office = Office(storage, max_live_waiting=20)
+    async with office.running():
+        (response,) = await office.answer(LIVE)
+        for number in range(20):
+            await office.answer(LIVE, client=Client(f"stranger {number}"))
+        assert ALICE.key not in office.outbox._held.recipients
+        office.here.listen(ALICE.key, LIVE)
+        office.outbox.listener_came(ALICE.key)
+        await office.here.wait_delivered(1)
+        assert office.heard() == [response.content]
+        await office.flush()
+        office.outbox.listener_came(ALICE.key)
+        await office.flush()
+    assert office.heard() == [response.content]
+    assert len(await office.rows()) == 20
+
+
+async def test_one_asker_holds_no_more_than_its_share_and_loses_nothing_by_it(storage: SqliteStorage) -> None:
+    office = Office(storage, max_live_waiting_each=2)
+    async with office.running():
+        (other,) = await office.answer(LIVE, client=BOB)
+        responses = await office.answer(LIVE, amount=40)
+        assert len(office.outbox._held) == 3
+        for client in (ALICE, BOB):
+            office.here.listen(client.key, LIVE)
+            office.outbox.listener_came(client.key)
+        await office.flush()
+    assert sorted(office.heard()) == sorted(response.content for response in responses)
+    assert office.heard(BOB) == [other.content]
+    assert await office.rows() == []
+
+
+async def test_what_was_delivered_and_is_not_removed_yet_is_not_read_again(
+    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = Office(storage, max_live_waiting=1)
+    delivered, removing = storage.outbox.delivered, asyncio.Event()
+
+    async def fail_first(numbers: Sequence[int]) -> None:
+        if not removing.is_set():
+            removing.set()
+            raise StorageBusy("queue")
+        await delivered(numbers)
+
+    monkeypatch.setattr(storage.outbox, "delivered", fail_first)
+    await office.answer(LIVE, amount=3)
+    office.here.listen(ALICE.key, LIVE)
+    office.outbox.listener_came(ALICE.key)
+    async with office.running():
+        async with within(20):
+            await removing.wait()
+        office.outbox.listener_came(ALICE.key)
+        await office.flush()
+    assert len(office.heard()) == len(set(office.heard())) == 3
+    assert await office.rows() == []
+
+
+async def test_an_answer_that_is_recorded_and_not_sent_yet_is_delivered_once(storage: SqliteStorage) -> None:
+    """Whoever comes between the commit and the delivery finds the row in the store already."""
+    office = Office(storage, max_live_waiting=1)
+    await office.answer(LIVE, amount=2, client=BOB)
+    response = office.a_response()
+    now = office.clock.now()
+    replies = await office.replies.write(response, ALICE.key, kind=LIVE, links=[HERE], received_at=now)
+    recorded = await storage.requests.commit(Answer(wrap_ids=[], replies=replies))
+    assert isinstance(recorded, Committed)
+    office.here.listen(ALICE.key, LIVE)
+    async with office.running():
+        office.outbox.listener_came(ALICE.key)
+        await office.flush()
+        await office.outbox.send(replies, recorded.queued)
+        await office.flush()
+    assert office.heard() == [response.content]
+    assert len(await office.rows()) == 2
+
+
+async def test_the_store_is_asked_again_when_it_could_not_be_read(
+    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = Office(storage, max_live_waiting=1)
+    waiting_for, failures = storage.outbox.waiting_for, [StorageFailed("disk")]
+
+    async def fail_first(*arguments: Any, **named: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await waiting_for(*arguments, **named)
+
+    monkeypatch.setattr(storage.outbox, "waiting_for", fail_first)
+    await office.answer(LIVE, amount=3)
+    office.here.listen(ALICE.key, LIVE)
+    office.outbox.listener_came(ALICE.key)
+    async with office.running():
+        await office.here.wait_delivered(3)
+    assert failures == []
+
+
+async def test_the_store_is_not_asked_when_nothing_was_left_out(
+    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = Office(storage, max_live_waiting=1)
+    await office.answer(LIVE, amount=2)
+    office.clock.advance(LIVE_FOR)
+    (response,) = await office.answer(LIVE)
+    monkeypatch.delattr(type(storage.outbox), "waiting_for")
+    office.here.listen(ALICE.key, LIVE)
+    office.outbox.listener_came(ALICE.key)
+    async with office.running():
+        await office.flush()
+    assert office.heard() == [response.content]
+
+
+async def test_whoever_has_not_proved_the_key_takes_no_answer_from_its_asker(storage: SqliteStorage) -> None:
+    office = Office(storage)
+    office.here.listen_unproved(ALICE.key, LIVE)
+    async with office.running():
+        (response,) = await office.answer(LIVE)
+        assert office.heard() == [response.content]
+        await office.flush()
+        assert len(await office.rows()) == 1
+        office.here.listen(ALICE.key, LIVE)
+        office.outbox.listener_came(ALICE.key)
+        await office.flush()
+        office.outbox.listener_came(ALICE.key)
+    assert office.heard() == [response.content] * 2
+    first, second = office.here.delivered
+    assert first.id != second.id
+    assert open_wrap(first, ALICE.secret) == open_wrap(second, ALICE.secret) == response
+    assert await office.rows() == []
+
+
+async def test_nor_does_it_take_what_was_left_out(storage: SqliteStorage) -> None:
+    office = Office(storage, max_live_waiting=1)
+    (response, _) = [*await office.answer(LIVE), *await office.answer(LIVE, client=BOB)]
+    async with office.running():
+        office.here.listen_unproved(ALICE.key, LIVE)
+        office.outbox.listener_came(ALICE.key)
+        await office.flush()
+        office.here.listen(ALICE.key, LIVE)
+        office.outbox.listener_came(ALICE.key)
+        await office.flush()
+    assert office.heard() == [response.content] * 2
+    assert [row.recipient for row in await office.rows()] == [BOB.key]
 
 
 async def test_nothing_is_remembered_of_those_that_nothing_waits_for(storage: SqliteStorage) -> None:
     office = Office(storage, max_live_waiting=2)
     for client in (ALICE, BOB, Client("carol")):
         await office.answer(LIVE, client=client)
-    assert set(office.outbox._by_recipient) == {BOB.key, Client("carol").key}
+    assert office.outbox._held.recipients == {BOB.key, Client("carol").key}
     office.clock.advance(LIVE_FOR)
     await office.answer(LIVE)
-    assert set(office.outbox._by_recipient) == {ALICE.key}
-    assert len(office.outbox._waiting) == 1
+    assert office.outbox._held.recipients == {ALICE.key}
+    assert len(office.outbox._held) == 1
 
 
 async def test_live_answers_of_an_earlier_run_are_taken_up_unless_their_time_is_over(storage: SqliteStorage) -> None:
@@ -280,12 +445,64 @@ async def test_live_answers_of_an_earlier_run_are_taken_up_unless_their_time_is_
     assert after.heard() == [second.content]
 
 
-async def test_no_more_are_taken_up_than_may_wait(storage: SqliteStorage) -> None:
+async def test_no_more_are_taken_up_than_may_wait_and_the_rest_is_read_when_its_asker_comes(
+    storage: SqliteStorage,
+) -> None:
     before = Office(storage)
-    await before.answer(LIVE, amount=5)
+    responses = await before.answer(LIVE, amount=5)
     after = Office(storage, clock=before.clock, max_live_waiting=3, run=2)
     await after.outbox.recover()
-    assert len(after.outbox._waiting) == 3
+    assert len(after.outbox._held) == 3
+    after.here.listen(ALICE.key, LIVE)
+    after.outbox.listener_came(ALICE.key)
+    async with after.running():
+        await after.flush()
+    assert sorted(after.heard()) == sorted(response.content for response in responses)
+
+
+async def test_a_damaged_row_stops_neither_the_start_nor_its_lane(storage: SqliteStorage) -> None:
+    before = Office(storage, {ONE: ScriptedPublisher()})
+    await before.answer(LIVE)
+    await before.answer(STORED, ONE)
+    await storage._database.writer.run(
+        lambda connection: connection.execute("UPDATE outbox SET content = zeroblob(length(content))")
+    )
+    (live,), (stored,) = await before.answer(LIVE), await before.answer(STORED, ONE)
+    relay = ScriptedPublisher()
+    after = Office(storage, {ONE: relay}, clock=before.clock, run=2)
+    await after.outbox.recover()
+    after.here.listen(ALICE.key, LIVE)
+    after.outbox.listener_came(ALICE.key)
+    async with after.running():
+        await after.flush()
+    assert after.heard() == [live.content]
+    assert [open_wrap(wrap, ALICE.secret) for wrap in relay.published] == [stored]
+    assert await after.rows() == await after.rows(ONE) == []
+
+
+async def test_flushing_waits_for_what_is_being_removed(
+    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = Office(storage)
+    office.here.listen(ALICE.key, LIVE)
+    delivered, removing, go = storage.outbox.delivered, asyncio.Event(), asyncio.Event()
+
+    async def slowly(numbers: Sequence[int]) -> None:
+        removing.set()
+        await go.wait()
+        await delivered(numbers)
+
+    monkeypatch.setattr(storage.outbox, "delivered", slowly)
+    async with office.running():
+        await office.answer(LIVE)
+        async with within(20):
+            await removing.wait()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await office.outbox.flush()
+        go.set()
+        await office.flush()
+        assert await office.rows() == []
 
 
 async def test_delivered_answers_are_removed_when_the_storage_is_well_again(
@@ -323,14 +540,44 @@ async def test_what_a_relay_accepted_is_done(storage: SqliteStorage) -> None:
     assert await office.rows(ONE) == []
 
 
-async def test_what_a_relay_refused_for_good_is_done_too(storage: SqliteStorage) -> None:
-    relay = ScriptedPublisher(Outcome.REFUSED)
+async def kept_here(storage: SqliteStorage, now: int) -> list[str]:
+    wanted = Filter(kinds=frozenset({STORED}))
+    kept = await storage.gift_wraps.query(wanted, recipients=[ALICE.key], now=now, limit=10)
+    return [wrap.id for wrap in kept]
+
+
+async def test_a_stored_answer_that_a_relay_refused_for_good_is_kept_on_our_own(
+    storage: SqliteStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    relay = ScriptedPublisher(Verdict(Outcome.REFUSED, "pow: planted words"))
+    office = Office(storage, {ONE: relay})
+    office.here.listen(ALICE.key, STORED)
+    async with office.running():
+        (response,) = await office.answer(STORED, ONE)
+        await office.flush()
+    (published,) = relay.published
+    assert await office.rows(ONE) == []
+    assert await kept_here(storage, office.clock.now() + RETENTION - 1) == [published.id]
+    assert await kept_here(storage, office.clock.now() + RETENTION) == []
+    assert office.heard() == [response.content]
+    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert vars(record)["facts"] == {"relay": ONE, "prefix": "pow", "kept_here": True}
+    assert "planted" not in caplog.text
+
+
+async def test_a_live_answer_that_a_relay_refused_for_good_is_given_up_and_said_so(
+    storage: SqliteStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    relay = ScriptedPublisher(Verdict(Outcome.REFUSED, "planted words"))
     office = Office(storage, {ONE: relay})
     async with office.running():
-        await office.answer(STORED, ONE)
+        await office.answer(LIVE, ONE)
         await office.flush()
     assert len(relay.published) == 1
     assert await office.rows(ONE) == []
+    assert await kept_here(storage, office.clock.now()) == []
+    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert vars(record)["facts"] == {"relay": ONE, "prefix": "unknown", "kept_here": False}
 
 
 @pytest.mark.parametrize(

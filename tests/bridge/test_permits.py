@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import RateLimited
-from bridge.permits import AccountPermits, KeyLimits, StrangerLimits
+from bridge.permits import AccountPermits, FreeLimits, KeyLimits, StrangerLimits
 from storage.interface import Answer, Committed, Permit
 from storage.permits import Bucket
 from storage.sqlite import SqliteStorage
@@ -261,3 +261,19 @@ def test_a_stranger_is_not_charged_when_the_others_used_everything() -> None:
         assert limiter_of(limits, "a") == "strangers"
     with limits.call("a", NOW_MS + 100):
         pass
+
+
+# --- of answers that take no permit
+
+
+def test_free_answers_are_limited_for_each_key_and_for_all_together() -> None:
+    limits = FreeLimits(each=Bucket(2, 1000), together=Bucket(3, 100), max_keys=100)
+
+    def limiter(key: str) -> str | None:
+        try:
+            with limits.answer(key, NOW_MS):
+                return None
+        except RateLimited as limited:
+            return limited.limiter
+
+    assert [limiter(key) for key in "aaabb"] == [None, None, "free", None, "free_together"]

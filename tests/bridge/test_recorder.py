@@ -11,9 +11,10 @@ import pytest
 from bridge.arrivals import Arrival
 from bridge.envelope import Reply
 from bridge.recorder import Recorder, Stored
+from nips.nip40 import expiration
 from nips.nip59 import Rumor
 from protocol.catalogue import load_catalogue
-from storage.interface import AlreadyKnown, Committed, KnownRequest, NoPermit, Permit, RequestKey
+from storage.interface import HERE, AlreadyKnown, Committed, InboxId, KnownRequest, NoPermit, Permit, RequestKey
 from storage.permits import Bucket
 from tests.support.pipeline import STORED, Client, Pipeline, a_pipeline
 
@@ -38,7 +39,7 @@ async def an_arrival(bridge: Pipeline, rumor: Rumor | None = None, *, wraps: int
     rumor = rumor or bridge.request(ALICE)
     sent = [bridge.wrap(rumor, ALICE) for _ in range(wraps)]
     await bridge.accept(*sent)
-    return Arrival(rumor, STORED, bridge.clock.now(), [wrap.id for wrap in sent], ["here"])
+    return Arrival(rumor, STORED, bridge.clock.now(), [InboxId(wrap.id, HERE) for wrap in sent], [HERE])
 
 
 async def stored_for(bridge: Pipeline, arrival: Arrival, request_id: str = "r1") -> Stored:
@@ -80,6 +81,22 @@ async def test_an_answer_that_may_be_tried_again_is_sent_and_not_kept(bridge: Pi
     assert len(await bridge.answers(ALICE)) == 1
 
 
+async def test_what_cost_its_asker_nothing_is_not_stored_for_long(bridge: Pipeline) -> None:
+    kept, refused = await an_arrival(bridge), await an_arrival(bridge)
+    await record(bridge, kept, stored=await stored_for(bridge, kept))
+    await record(bridge, refused)
+    found = await find(bridge, kept)
+    assert found is not None
+    await recorder_of(bridge).repeat(kept, request_id="r1", reply=Reply.SAME, known=found)
+    lives = [expiration(answer.wrap) for answer in await bridge.answers(ALICE)]
+    times = bridge.settings.replies
+    assert sorted(life - bridge.clock.now() for life in lives if life) == [
+        times.free_retention_seconds,
+        times.free_retention_seconds,
+        times.retention_seconds,
+    ]
+
+
 async def test_all_wraps_that_brought_a_request_leave_the_inbox_with_its_answer(bridge: Pipeline) -> None:
     arrival = await an_arrival(bridge, wraps=3)
     assert len(await bridge.waiting()) == 3
@@ -101,7 +118,7 @@ async def test_without_a_permit_nothing_is_recorded(bridge: Pipeline) -> None:
     assert refused == NoPermit(BUCKET.refill_ms)
     assert not second.is_recorded
     assert await find(bridge, second) is None
-    assert await bridge.waiting() == second.wrap_ids
+    assert await bridge.waiting() == [identity.wrap_id for identity in second.wrap_ids]
     assert len(await bridge.answers(ALICE)) == 1
 
 
@@ -163,6 +180,15 @@ async def test_the_same_rumor_gets_the_same_response_rumor(bridge: Pipeline) -> 
     assert len(await repeated(bridge, first, await an_arrival(bridge, first.rumor))) == 1
     assert len(await bridge.answers(ALICE)) == 2
     assert await bridge.waiting() == []
+
+
+async def test_the_same_rumor_gets_it_also_from_a_newer_bridge(
+    bridge: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await an_arrival(bridge)
+    await record(bridge, first, stored=await stored_for(bridge, first))
+    monkeypatch.setattr(recorder_of(bridge), "_wire_version", "1.1.0")
+    assert len(await repeated(bridge, first, await an_arrival(bridge, first.rumor))) == 1
 
 
 async def test_another_rumor_gets_a_response_of_its_own_with_the_same_body(bridge: Pipeline) -> None:

@@ -11,33 +11,13 @@ import pytest
 from bridge.errors import ProviderFailed
 from bridge.settings.service import Admission
 from protocol.catalogue import load_catalogue
-from tests.support.pipeline import Answer, Client, Json, Pipeline, ScriptedProvider, a_pipeline
+from tests.support.contract import FIXED_TEXTS, STATUSES
+from tests.support.edges import ScriptedProvider
+from tests.support.pipeline import Answer, Client, Json, Pipeline, a_pipeline
 
 ALICE, BOB = Client("alice"), Client("bob")
 TURN = "turn.get_credentials"
 CATALOGUE = load_catalogue()
-
-FIXED_TEXTS = {
-    "CALL_RELAY_RATE_LIMITED": "Too many relay credential requests. Please wait before trying again.",
-    "CALL_RELAY_UNAUTHORIZED": "Authentication required to obtain call relay credentials.",
-    "CALL_RELAY_PROVIDER_ERROR": "Unable to obtain relay credentials at this time. Please try again.",
-}
-"""Of protocol.md §3."""
-
-STATUS = {
-    "BRIDGE_INVALID_REQUEST": 400,
-    "BRIDGE_UNAUTHORIZED": 401,
-    "BRIDGE_FORBIDDEN": 403,
-    "BRIDGE_UNKNOWN_METHOD": 404,
-    "BRIDGE_CONFLICT": 409,
-    "BRIDGE_EXPIRED": 410,
-    "BRIDGE_RATE_LIMITED": 429,
-    "BRIDGE_INTERNAL": 500,
-    "BRIDGE_UNAVAILABLE": 503,
-    "CALL_RELAY_UNAUTHORIZED": 401,
-    "CALL_RELAY_RATE_LIMITED": 429,
-    "CALL_RELAY_PROVIDER_ERROR": 500,
-}
 
 Scenario = Callable[[Pipeline], Awaitable[Answer]]
 
@@ -127,11 +107,11 @@ async def test_a_code_is_reached_and_says_what_the_contract_says(
     entry = CATALOGUE.refusal(code)
     error = answer.error
     assert error["code"] == code
-    assert (error["status"], error["message"], error["retry"]) == (STATUS[code], entry.message, entry.retry)
+    assert (error["status"], error["message"], error["retry"]) == (STATUSES[code], entry.message, entry.retry)
     assert error["message"] == FIXED_TEXTS.get(code, entry.message)
-    assert error["retry"] is (STATUS[code] in (429, 500, 503))
-    assert ("retry_after" in error) is (STATUS[code] == 429)
-    assert ("field" in error) is (STATUS[code] == 400)
+    assert error["retry"] is (STATUSES[code] in (429, 500, 503))
+    assert ("retry_after" in error) is (STATUSES[code] == 429)
+    assert ("field" in error) is (STATUSES[code] == 400)
     assert "planted" not in answer.rumor.content
 
 

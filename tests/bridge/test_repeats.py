@@ -12,16 +12,8 @@ from bridge.settings.service import Admission
 from client.publications import Outcome
 from storage.interface import HERE, KnownRequest
 from tests.support.clock import FixedClock
-from tests.support.pipeline import (
-    LIVE,
-    STORED,
-    Client,
-    Json,
-    RecordingRelay,
-    ScriptedProvider,
-    ScriptedPublisher,
-    a_pipeline,
-)
+from tests.support.edges import RecordingRelay, ScriptedProvider, ScriptedPublisher
+from tests.support.pipeline import LIVE, STORED, Client, Json, a_pipeline
 
 ALICE, BOB = Client("alice"), Client("bob")
 TURN = "turn.get_credentials"
@@ -70,8 +62,36 @@ async def test_the_very_same_wrap_is_a_duplicate_and_nothing_more(tmp_path: Path
         wrap = bridge.wrap(bridge.request(ALICE, TURN), ALICE)
         assert await bridge.give(wrap) == ["added"]
         assert await bridge.give(wrap) == ["duplicate"]
-        assert await bridge.give(wrap, link=OTHER) == ["duplicate"]
         assert len(await bridge.answers(ALICE)) == 1
+
+
+async def test_a_wrap_that_somebody_copied_to_another_link_first_is_answered_where_it_was_sent(tmp_path: Path) -> None:
+    other = ScriptedPublisher()
+    async with a_pipeline(tmp_path, publishers={OTHER: other}) as bridge:
+        bridge.here.listen(ALICE.key, LIVE)
+        wrap = bridge.wrap(bridge.request(ALICE, TURN), ALICE, LIVE)
+        assert await bridge.give(wrap) == ["added"]
+        assert await bridge.give(wrap, link=OTHER) == ["added"]
+        assert await bridge.give(wrap, link=OTHER) == ["duplicate"]
+        assert [len(other.published), len(bridge.here.delivered)] == [1, 1]
+        copied, sent = await bridge.answers(ALICE)
+        assert copied.rumor == sent.rumor
+        assert await bridge.remaining(ALICE, "turn") == 99
+
+
+async def test_a_wrap_that_somebody_copies_while_it_is_answered_is_answered_on_both_links(tmp_path: Path) -> None:
+    provider, other = held(ScriptedProvider()), ScriptedPublisher()
+    async with a_pipeline(tmp_path, provider=provider, publishers={OTHER: other}) as bridge:
+        wrap = bridge.wrap(bridge.request(ALICE, TURN), ALICE)
+        await bridge.accept(wrap)
+        await bridge.accept(wrap, link=OTHER)
+        await bridge.wait_under_way(2)
+        provider.gate.set()
+        await bridge.settle()
+        copied, sent = await bridge.answers(ALICE)
+        assert copied.rumor == sent.rumor
+        assert (len(other.published), len(provider.users)) == (1, 1)
+        assert await bridge.waiting() == []
 
 
 async def test_a_repeat_survives_a_restart(tmp_path: Path) -> None:
@@ -145,6 +165,35 @@ async def test_a_conflict_does_not_disturb_what_is_known(tmp_path: Path) -> None
         conflict = bridge.request(ALICE, TURN, {"relay_only": True}, id="same")
         assert [(await bridge.answer(ALICE, conflict)).code for _ in range(2)] == ["BRIDGE_CONFLICT"] * 2
         assert (await bridge.answer(ALICE, rumor)).rumor == first.rumor
+
+
+async def test_each_rumor_of_a_request_is_known_for_as_long_as_it_is_fresh(tmp_path: Path) -> None:
+    provider = ScriptedProvider()
+    async with a_pipeline(tmp_path, provider=provider) as bridge:
+        first = await bridge.ask(ALICE, TURN, id="same")
+        for age in (100, 0, -900):
+            bridge.clock.advance(47 * 3600)
+            await bridge.storage.purge(now=bridge.clock.now(), buckets={})
+            rumor = bridge.request(ALICE, TURN, id="same", created_at=bridge.clock.now() - age)
+            again = await bridge.answer(ALICE, rumor)
+            assert again.result == first.result
+            bridge.clock.advance(172_800 - age)
+            await bridge.storage.purge(now=bridge.clock.now(), buckets={})
+            assert (await bridge.answer(ALICE, rumor)).rumor == again.rumor
+        assert len(provider.users) == 1
+        assert bridge.counts == {"call_relay.credentials_issued": 1}
+
+
+async def test_a_request_that_came_late_is_not_forgotten_sooner(tmp_path: Path) -> None:
+    provider = ScriptedProvider()
+    async with a_pipeline(tmp_path, provider=provider) as bridge:
+        first = await bridge.ask(ALICE, TURN, id="same", created_at=bridge.clock.now() - 172_800 + 30)
+        rumor = bridge.request(ALICE, TURN, id="same", created_at=bridge.clock.now() + 900)
+        bridge.clock.advance(172_800 + 900)
+        await bridge.storage.purge(now=bridge.clock.now(), buckets={})
+        assert (await bridge.answer(ALICE, rumor)).result == first.result
+        assert (await bridge.ask(ALICE, "account.get", id="same")).code == "BRIDGE_CONFLICT"
+        assert len(provider.users) == 1
 
 
 # --- what is not kept, so that the same rumor may be tried again
@@ -234,6 +283,31 @@ async def test_each_link_that_brought_a_request_in_progress_gets_its_answer(tmp_
         assert here.rumor == there.rumor
         assert len(other.published) == 1
         assert await bridge.remaining(ALICE, "turn") == 99
+
+
+async def test_wraps_of_both_kinds_at_once_are_answered_each_in_its_own(tmp_path: Path) -> None:
+    provider = held(ScriptedProvider())
+    async with a_pipeline(tmp_path, provider=provider) as bridge:
+        bridge.here.listen(ALICE.key, LIVE)
+        rumor = bridge.request(ALICE, TURN)
+        await bridge.accept(bridge.wrap(rumor, ALICE, STORED), bridge.wrap(rumor, ALICE, LIVE))
+        await provider.wait_asked(1)
+        provider.gate.set()
+        await bridge.settle()
+        one, two = await bridge.answers(ALICE)
+        assert {one.wrap.kind, two.wrap.kind} == {STORED, LIVE}
+        assert one.rumor == two.rumor
+        assert len(provider.users) == 1
+        assert await bridge.remaining(ALICE, "turn") == 99
+        assert await bridge.waiting() == []
+
+
+async def test_wraps_of_both_kinds_at_once_are_answered_in_the_kind_that_they_wish(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path) as bridge:
+        bridge.here.listen(ALICE.key, LIVE)
+        rumor = bridge.request(ALICE, TURN, reply="stored")
+        await bridge.give(bridge.wrap(rumor, ALICE, STORED), bridge.wrap(rumor, ALICE, LIVE))
+        assert {answer.wrap.kind for answer in await bridge.answers(ALICE)} == {STORED}
 
 
 async def test_a_request_that_comes_over_two_links_one_after_the_other_is_answered_on_both(tmp_path: Path) -> None:
@@ -342,6 +416,20 @@ async def test_a_crash_between_acceptance_and_answer_leaves_a_request_that_is_an
     async with a_pipeline(tmp_path, clock=clock, run=3) as bridge:
         await bridge.settle()
         assert len(await bridge.answers(ALICE)) == len(answers)
+
+
+async def test_after_a_crash_a_wrap_is_answered_on_every_link_that_brought_it_before(tmp_path: Path) -> None:
+    clock, other = FixedClock(), ScriptedPublisher()
+    async with a_pipeline(tmp_path, clock=clock, publishers={OTHER: other}, is_running=False) as bridge:
+        wrap = bridge.wrap(bridge.request(ALICE, TURN), ALICE)
+        assert await bridge.accept(wrap) + await bridge.accept(wrap, link=OTHER) == ["added", "added"]
+    async with a_pipeline(tmp_path, clock=clock, publishers={OTHER: other}, run=2) as bridge:
+        await bridge.settle()
+        assert await bridge.waiting() == []
+        copied, sent = await bridge.answers(ALICE)
+        assert copied.rumor == sent.rumor
+        assert len(other.published) == 1
+        assert await bridge.give(wrap) + await bridge.give(wrap, link=OTHER) == ["duplicate", "duplicate"]
 
 
 async def test_a_crash_amid_the_work_leaves_nothing_half_done(tmp_path: Path) -> None:

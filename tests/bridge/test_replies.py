@@ -25,7 +25,7 @@ from tests.support.wraps import BRIDGE
 
 ALICE = Client("alice")
 ONE, TWO = "wss://one.example", "wss://two.example/inbox"
-RETENTION, LIVE_FOR, BACK = 604_800, 60, 172_800
+RETENTION, FREE_FOR, LIVE_FOR, BACK = 604_800, 3600, 60, 172_800
 DAY = 86_400
 
 
@@ -43,7 +43,7 @@ class Post:
         self.clock = FixedClock()
         self.writer = ReplyWriter(
             BRIDGE,
-            times=ReplyTimes(RETENTION, LIVE_FOR, BACK),
+            times=ReplyTimes(RETENTION, FREE_FOR, LIVE_FOR, BACK),
             own_url=lambda: OWN_URL,
             upstream=upstream,
             replaceables=storage.replaceables,
@@ -121,6 +121,15 @@ async def test_a_stored_answer_for_somebody_present_says_when_it_expires(storage
     assert isinstance(reply, StoredReply)
     assert reply.recipient == ALICE.key
     assert reply.expires_at == expiration(reply.wrap) == post.clock.now() + RETENTION
+
+
+async def test_a_stored_answer_that_took_no_permit_does_not_wait_for_long(storage: SqliteStorage) -> None:
+    post = Post(storage)
+    now = post.clock.now()
+    response = post.a_response()
+    (reply,) = await post.writer.write(response, ALICE.key, kind=STORED, links=[HERE], received_at=now, is_free=True)
+    assert isinstance(reply, StoredReply)
+    assert reply.expires_at == expiration(reply.wrap) == now + FREE_FOR
 
 
 async def test_a_stored_answer_for_somebody_present_is_stamped_within_the_last_half_minute(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -11,10 +12,10 @@ import pytest
 
 import bridge.upstream as module
 from bridge.announcements import announcements
+from bridge.relay.limits import PublishLimits
 from bridge.settings.endpoint import BridgeSettings, UpstreamSettings
 from bridge.upstream import Upstream, connection_limits
 from nips.event import VerifiedEvent
-from nips.nip59 import WrapWindow
 from storage.errors import StorageBusy
 from storage.interface import Added
 from tests.support.clock import FixedClock
@@ -66,9 +67,21 @@ def serving(wraps: Sequence[Json]) -> FakeRelay:
 
 
 @asynccontextmanager
-async def listening(relay: FakeRelay, inbox: RecordingInbox, *about_us: VerifiedEvent) -> AsyncIterator[Upstream]:
+async def listening(
+    relay: FakeRelay,
+    inbox: RecordingInbox,
+    *about_us: VerifiedEvent,
+    limits: PublishLimits | None = None,
+    clock: FixedClock | None = None,
+) -> AsyncIterator[Upstream]:
     settings = UpstreamSettings(relays=(relay.url,))
-    upstream = Upstream(settings, BRIDGE, window=WrapWindow(), clock=FixedClock(NOW), entropy=SeededEntropy())
+    upstream = Upstream(
+        settings,
+        BRIDGE,
+        limits=limits or PublishLimits(),
+        clock=clock or FixedClock(NOW),
+        entropy=SeededEntropy(),
+    )
     upstream.listen(inbox)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(upstream.run(about_us))
@@ -95,6 +108,47 @@ async def test_wrap_out_of_its_window_or_with_a_second_recipient_never_reaches_t
         assert inbox.accepted == [(good["id"], relay.url)]
 
 
+async def test_wrap_beyond_the_limits_of_our_own_endpoint_never_reaches_the_inbox() -> None:
+    ours = ["p", BRIDGE.public_key]
+    good = a_wrap(a_seal(a_rumor()))
+    tagged = a_wrap(a_seal(a_rumor()), tags=[ours, *[["t", "x"]] * 2])
+    large = a_wrap(a_seal(a_rumor(content="x" * 4096)))
+    inbox, limits = RecordingInbox(), PublishLimits(max_event_bytes=4096, max_event_tags=2)
+    async with serving([tagged, large, good]) as relay, listening(relay, inbox, limits=limits):
+        await inbox.wait_for(1)
+        assert inbox.accepted == [(good["id"], relay.url)]
+
+
+async def test_what_is_refused_is_logged_for_debugging_only(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "bridge.upstream")
+    expired = a_wrap(a_seal(a_rumor()), tags=[["p", BRIDGE.public_key], ["expiration", str(NOW)]])
+    inbox = RecordingInbox()
+    async with serving([expired, a_wrap(a_seal(a_rumor()))]) as relay, listening(relay, inbox):
+        await inbox.wait_for(1)
+    (record,) = [record for record in caplog.records if record.name == "bridge.upstream"]
+    assert (record.levelno, record.getMessage()) == (logging.DEBUG, "wrap refused")
+
+
+async def test_clock_that_is_set_back_after_linking_does_not_make_the_bridge_deaf() -> None:
+    inbox, clock = RecordingInbox(), FixedClock(NOW + 3600)
+    asked, go = asyncio.Event(), asyncio.Event()
+    live, stored = a_wrap(a_seal(a_rumor()), kind=LIVE), a_wrap(a_seal(a_rumor()), created_at=NOW - 172_800)
+
+    async def script(session: FakeSession) -> None:
+        requests = [await session.expect("REQ"), await session.expect("REQ")]
+        names = {tuple(request[2]["kinds"]): request[1] for request in requests}
+        asked.set()
+        await go.wait()
+        for wrap in (live, stored):
+            await session.say("EVENT", names[wrap["kind"],], wrap)
+
+    async with FakeRelay(script) as relay, listening(relay, inbox, clock=clock), within():
+        await asked.wait()
+        clock.set_back(3600)
+        go.set()
+        await inbox.wait_for(2)
+
+
 @pytest.mark.parametrize("refusal", [Added.FULL, StorageBusy("busy")])
 async def test_wrap_waits_for_room_in_the_inbox_and_is_not_lost(
     refusal: Added | Exception, monkeypatch: pytest.MonkeyPatch
@@ -107,7 +161,7 @@ async def test_wrap_waits_for_room_in_the_inbox_and_is_not_lost(
         assert [identity for identity, _ in inbox.accepted] == [first["id"], second["id"]]
 
 
-async def test_filters_name_the_bridge_alone_and_look_back_as_far_as_each_kind_allows() -> None:
+async def test_filters_name_the_bridge_alone_and_only_that_of_stored_wraps_looks_back() -> None:
     asked: list[Json] = []
 
     async def script(session: FakeSession) -> None:
@@ -121,7 +175,7 @@ async def test_filters_name_the_bridge_alone_and_look_back_as_far_as_each_kind_a
     by_kind = {wanted["kinds"][0]: wanted for wanted in asked}
     assert all(wanted["#p"] == [BRIDGE.public_key] for wanted in asked)
     assert by_kind[1059]["since"] == NOW - UpstreamSettings().catch_up_seconds
-    assert by_kind[LIVE]["since"] == NOW - WrapWindow().ephemeral_seconds
+    assert "since" not in by_kind[LIVE]
 
 
 async def test_announcement_is_published_until_the_relay_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +207,7 @@ async def test_announcement_is_published_until_the_relay_has_it(monkeypatch: pyt
 
 def test_relay_that_is_named_twice_has_one_link() -> None:
     settings = UpstreamSettings(relays=("ws://a.example", "ws://a.example"))
-    upstream = Upstream(settings, BRIDGE, window=WrapWindow(), clock=FixedClock(NOW), entropy=SeededEntropy())
+    upstream = Upstream(settings, BRIDGE, limits=PublishLimits(), clock=FixedClock(NOW), entropy=SeededEntropy())
     assert list(upstream.links) == ["ws://a.example"]
 
 

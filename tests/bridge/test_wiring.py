@@ -24,7 +24,8 @@ from nips.nip19 import encode_npub
 from nips.nip59 import WrapWindow
 from protocol.catalogue import load_catalogue
 from storage.permits import Bucket
-from tests.support.pipeline import LIVE, TURN_URLS, Client, Json, ScriptedPublisher, a_pipeline, settings_with
+from tests.support.edges import TURN_URLS, ScriptedPublisher
+from tests.support.pipeline import LIVE, Client, Json, a_pipeline, settings_with
 
 ALICE, BOB = Client("alice"), Client("bob")
 USER = "0" * 32
@@ -176,12 +177,19 @@ async def test_content_longer_than_an_event_may_be_is_not_read(tmp_path: Path) -
         assert answer.content["id"] is None
 
 
-async def test_a_wrap_is_remembered_for_as_long_as_the_wider_of_its_windows(tmp_path: Path) -> None:
-    changes = {"wraps.max_past_seconds": 60, "wraps.max_future_seconds": 0, "wraps.ephemeral_window_seconds": 43_200}
+@pytest.mark.parametrize(("past", "future", "ephemeral"), [(60, 0, 43_200), (43_200, 43_200, 30)])
+async def test_a_wrap_is_remembered_for_as_long_as_the_wider_of_its_windows(
+    tmp_path: Path, past: int, future: int, ephemeral: int
+) -> None:
+    changes = {
+        "wraps.max_past_seconds": past,
+        "wraps.max_future_seconds": future,
+        "wraps.ephemeral_window_seconds": ephemeral,
+    }
     async with a_pipeline(tmp_path, changes=changes) as bridge:
         wrap = bridge.wrap(bridge.request(ALICE), ALICE, LIVE)
         await bridge.give(wrap)
-        bridge.clock.advance(2 * 43_200)
+        bridge.clock.advance(86_400)
         await bridge.storage.purge(now=bridge.clock.now(), buckets=bridge.core.buckets)
         assert await bridge.give(wrap) == ["duplicate"]
 

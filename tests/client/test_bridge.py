@@ -97,7 +97,7 @@ async def test_only_the_bridges_answer_to_this_request_counts() -> None:
         for wrap in (
             response_to(request, by=STRANGER, **forged),
             response_to(request, kind=14, **forged),
-            response_to(request, kind=kinds.BRIDGE_NOTICE, **forged),
+            response_to(request, kind=24392, **forged),
             response_to(request, tags=[asker], **forged),
             response_to(request, tags=[asker, ("e",)], **forged),
             response_to(request, tags=[asker, ("e", "00" * 32)], **forged),

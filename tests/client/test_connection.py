@@ -9,6 +9,7 @@ import pytest
 
 from client.authentication import AuthState
 from client.clock import SystemClock
+from client.connection import OnEndOfStored
 from client.limits import LinkLimits
 from client.publications import Outcome, Verdict
 from client.subscriptions import SubscriptionState
@@ -153,6 +154,29 @@ async def test_relay_that_is_busy_is_asked_again_later() -> None:
             await connection.wait_ready()
 
 
+async def test_operator_reads_when_a_link_comes_and_goes(caplog: pytest.LogCaptureFixture) -> None:
+    dropped = asyncio.Event()
+
+    async def relay(session: FakeSession) -> None:
+        if session.number == 0:
+            session.drop()
+        else:
+            dropped.set()
+
+    caplog.set_level(logging.INFO, "client.connection")
+    async with within(), FakeRelay(relay) as server:
+        connection = connection_to(server.url)
+        async with running(connection):
+            await dropped.wait()
+            await connection.wait_ready()
+    said = [(record.levelno, record.getMessage()) for record in caplog.records if record.name == "client.connection"]
+    assert said[:3] == [
+        (logging.INFO, "linked to a relay"),
+        (logging.WARNING, "no link to a relay"),
+        (logging.INFO, "linked to a relay"),
+    ]
+
+
 async def test_what_a_relay_says_is_logged_for_debugging_only_and_escaped(caplog: pytest.LogCaptureFixture) -> None:
     async def relay(session: FakeSession) -> None:
         await session.expect("REQ")
@@ -166,12 +190,48 @@ async def test_what_a_relay_says_is_logged_for_debugging_only_and_escaped(caplog
         async with running(connection):
             await connection.wait_ready()
             assert connection.status.subscriptions == {"a": SubscriptionState.REFUSED}
-    ours = [record for record in caplog.records if record.name == "client.connection"]
-    assert {record.levelno for record in ours} == {logging.DEBUG}
+    ours = [record for record in caplog.records if record.name == "client.connection" and record.levelno < logging.INFO]
     assert [record.getMessage() for record in ours] == [
         f"{connection.url}: notice: 'one\\nline'",
         f"{connection.url}: subscription a refused: 'blocked: no'",
     ]
+
+
+async def test_relay_that_refuses_to_serve_us_is_told_of_once_on_each_connection(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def blocked(session: FakeSession) -> None:
+        for _ in range(4):
+            await session.say("CLOSED", (await session.expect("REQ"))[1], "blocked: no\nroom")
+        session.drop()
+
+    async def restricted(session: FakeSession) -> None:
+        for _ in range(2):
+            await session.say("CLOSED", (await session.expect("REQ"))[1], "restricted: not you")
+        for _ in range(2):
+            await session.say("EOSE", (await session.expect("REQ"))[1])
+
+    caplog.set_level(logging.WARNING, "client.connection")
+    async with within(), FakeRelay(blocked, restricted) as server:
+        connection = connection_to(server.url, link=LinkLimits(max_delay_seconds=0.01))
+        served = {name: asyncio.Event() for name in "ab"}
+        for name, event in served.items():
+            connection.subscribe(name, notes, Inbox().take, _setter(event))
+        async with running(connection):
+            for event in served.values():
+                await event.wait()
+    told = [record for record in caplog.records if record.getMessage() == "a relay refuses to serve us"]
+    assert [vars(record)["facts"] for record in told] == [
+        {"relay": connection.url, "prefix": "blocked"},
+        {"relay": connection.url, "prefix": "restricted"},
+    ]
+
+
+def _setter(event: asyncio.Event) -> OnEndOfStored:
+    async def set_it() -> None:
+        event.set()
+
+    return set_it
 
 
 async def test_subscriber_that_fails_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -89,13 +89,28 @@ def test_subscription_that_the_relay_closed_needs_no_close() -> None:
 
 
 @pytest.mark.parametrize("message", ["restricted: no", "blocked: no", "invalid: no", "unsupported: no", "pow: 20"])
-def test_refused_subscription_is_not_asked_again_on_this_connection(message: str) -> None:
+def test_refused_subscription_is_asked_again_only_after_the_longest_wait(message: str) -> None:
+    relay = Conversation(AUTHOR, limits=LinkLimits(max_delay_seconds=300.0))
+    relay.opens()
+    relay.asks("a")
+    for _ in range(3):
+        assert relay.hears("CLOSED", "a", message) == []
+        assert relay.happened() == [SubscriptionRefused("a", message)]
+        assert relay.passes(200.0) == []
+        assert relay.hears("CLOSED", "a", message) == []
+        assert relay.happened() == []
+        assert relay.passes(99.9) == []
+        assert relay.passes(0.2) == ["REQ a"]
+    relay.hears("EOSE", "a")
+    assert relay.link.subscriptions == {"a": SubscriptionState.LIVE}
+    assert relay.link.next_deadline() is None
+
+
+def test_refused_subscription_is_asked_again_on_the_next_connection() -> None:
     relay = Conversation(AUTHOR)
     relay.opens()
     relay.asks("a")
-    assert relay.hears("CLOSED", "a", message) == []
-    assert relay.passes(10_000) == []
-    assert relay.happened() == [SubscriptionRefused("a", message)]
+    relay.hears("CLOSED", "a", "blocked: no")
     relay.link.lost()
     assert relay.opens() == ["REQ a"]
 

@@ -102,6 +102,7 @@ def test_relay_that_is_late_to_refuse_the_first_request_still_makes_the_second_l
     relay.hears("CLOSED", "a", DEMAND)
     relay.hears("EOSE", "a")
     assert relay.link.subscriptions == {"a": SubscriptionState.LIVE}
+    assert relay.link.next_deadline() is None
     relay.link.unsubscribe("a")
     assert relay.sent() == ["CLOSE a"]
 
@@ -247,4 +248,4 @@ def test_signer_without_answers_is_like_a_refusal() -> None:
     link.receive(json.dumps(["CLOSED", "a", DEMAND]), 0)
     link.receive('["AUTH","c"]', 0)
     assert link.take_facts() == [SubscriptionRefused("a", DEMAND)]
-    assert link.next_deadline() is None
+    assert link.next_deadline() == LinkLimits().max_delay_seconds

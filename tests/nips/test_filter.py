@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from string import ascii_letters
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 
 from nips.errors import InvalidFilter
 from nips.event import Event
-from nips.filter import Filter, parse_filter
+from nips.filter import Candidate, Filter, parse_filter
 from nips.keys import PublicKey
 from nips.strict_json import MAX_INTEGER, dump, parse
 from tests.support.strategies import few_events, few_filters
@@ -28,8 +30,8 @@ EVENT = Event(
 )
 
 
-def _read(value: Any, max_values: int = 10) -> Filter:
-    return parse_filter(value, max_values=max_values)
+def _read(value: Any, max_values: int = 10, max_tag_conditions: int = 4) -> Filter:
+    return parse_filter(value, max_values=max_values, max_tag_conditions=max_tag_conditions)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,7 @@ def test_values_of_tags_are_strings(value: object) -> None:
 
 
 def test_largest_and_smallest_numbers_are_read() -> None:
-    assert _read({"kinds": [0, 65535]}).kinds == {0, 65535}
+    assert _read({"kinds": [0, 65535]}).kinds == frozenset({0, 65535})
     assert _read({"since": 0, "until": MAX_INTEGER}) == Filter(since=0, until=MAX_INTEGER)
 
 
@@ -147,6 +149,53 @@ def test_repeated_values_count_before_they_are_merged() -> None:
         _read({"ids": [A, A, A]}, max_values=2)
 
 
+def test_number_of_tag_conditions_is_bounded() -> None:
+    assert len(_read({"#t": ["a"], "#T": [], "kinds": [1], "ids": [A]}, max_tag_conditions=2).tags) == 2
+    with pytest.raises(InvalidFilter, match="more than 2 tag conditions"):
+        _read({"#t": ["a"], "#T": [], "#p": [A]}, max_tag_conditions=2)
+
+
+@pytest.mark.parametrize(
+    ("value", "weight"),
+    [
+        ({}, 0),
+        ({"since": 1, "until": 2, "limit": 3}, 0),
+        ({"kinds": [1, 2]}, 2),
+        ({"ids": [A, B], "authors": [A], "#p": [B]}, 4),
+        ({"#t": ["", "a", "a" * 64]}, 3),
+        ({"#t": ["a" * 65], "#x": ["a" * 129]}, 5),
+    ],
+)
+def test_weight_counts_values_and_long_ones_more_than_once(value: dict[str, Any], weight: int) -> None:
+    assert _read(value).weight == weight
+
+
+class _Counting(tuple[tuple[str, ...], ...]):
+    """Tags that count how often they are gone through."""
+
+    passes = 0
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        self.passes += 1
+        return super().__iter__()
+
+
+def test_tags_are_gone_through_once_however_many_filters_look() -> None:
+    tags = _Counting((letter, "a") for letter in ascii_letters)
+    candidate = Candidate(dataclasses.replace(EVENT, tags=tags))
+    wanted = [_read({f"#{letter}": ["a"], "#t": ["a", "b"], "#x": ["b"]}) for letter in "abcdfghij"]
+    assert not any(one.matches(candidate) for one in wanted)
+    assert tags.passes == 1
+
+
+def test_tags_are_not_looked_at_for_filters_without_them() -> None:
+    tags = _Counting(EVENT.tags)
+    event = dataclasses.replace(EVENT, tags=tags)
+    assert _read({"kinds": [1059], "since": 1}).matches(event)
+    assert not _read({"kinds": [1], "#t": ["news"]}).matches(event)
+    assert tags.passes == 0
+
+
 def test_filter_is_written_in_a_fixed_order() -> None:
     value = {"limit": 5, "#p": [B, A], "kinds": [7, 1], "until": 9, "ids": [B, A], "since": 2, "authors": [A], "#t": []}
     assert dump(_read(value).to_dict()) == dump(
@@ -183,4 +232,4 @@ def _naively(value: dict[str, Any], event: dict[str, Any]) -> bool:
 @given(few_filters, few_events)
 @settings(max_examples=400)
 def test_matching_agrees_with_a_naive_reading(wanted: Filter, event: Event) -> None:
-    assert wanted.matches(event) == _naively(wanted.to_dict(), event.to_dict())
+    assert wanted.matches(event) == wanted.matches(Candidate(event)) == _naively(wanted.to_dict(), event.to_dict())

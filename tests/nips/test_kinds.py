@@ -26,17 +26,13 @@ def test_range_holds_exactly_its_kinds(is_of_range: Callable[[int], bool]) -> No
     [
         (kinds.PROFILE, 0),
         (kinds.CONTACTS, 3),
-        (kinds.DELETION, 5),
         (kinds.SEAL, 13),
         (kinds.GIFT_WRAP, 1059),
-        (kinds.RELAY_LIST, 10002),
         (kinds.INBOX_RELAYS, 10050),
         (kinds.EPHEMERAL_GIFT_WRAP, 21059),
         (kinds.AUTH, 22242),
         (kinds.BRIDGE_REQUEST, 24390),
         (kinds.BRIDGE_RESPONSE, 24391),
-        (kinds.BRIDGE_NOTICE, 24392),
-        (kinds.DEVICE_PROOF, 24393),
         (kinds.HANDLER, 31990),
         (kinds.MAX_KIND, 65535),
     ],
@@ -46,4 +42,4 @@ def test_kinds_have_the_numbers_that_others_use(kind: int, number: int) -> None:
 
 
 def test_rumor_kinds_are_never_stored_should_one_ever_be_published() -> None:
-    assert all(map(kinds.is_ephemeral, (kinds.BRIDGE_REQUEST, kinds.BRIDGE_RESPONSE, kinds.BRIDGE_NOTICE)))
+    assert all(map(kinds.is_ephemeral, (kinds.BRIDGE_REQUEST, kinds.BRIDGE_RESPONSE)))

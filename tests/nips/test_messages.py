@@ -33,7 +33,9 @@ from nips.messages import (
 from tests.support.strategies import few_filters, json_values, texts
 from tests.support.wraps import a_seal, a_wrap
 
-LIMITS = MessageLimits(max_message_bytes=20_000, max_subscription_id=8, max_filters=2, max_filter_values=3)
+LIMITS = MessageLimits(
+    max_message_bytes=20_000, max_subscription_id=8, max_filters=2, max_filter_values=3, max_tag_conditions=4
+)
 VALUE = a_wrap(a_seal("x"))
 EVENT = parse_event(VALUE)
 ID = VALUE["id"]
@@ -143,9 +145,31 @@ def test_request_needs_a_filter_and_has_few() -> None:
     assert _refused(["REQ", "s", {}, {}, {}]) == ("REQ", "s", "more than 2 filters")
 
 
-@pytest.mark.parametrize("wanted", [None, [], {"search": "x"}, {"kinds": [1, 2, 3, 4]}, {"ids": ["x"]}], ids=repr)
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        None,
+        [],
+        {"search": "x"},
+        {"kinds": [1, 2, 3, 4]},
+        {"ids": ["x"]},
+        {f"#{letter}": [] for letter in "abcdf"},
+    ],
+    ids=repr,
+)
 def test_request_with_a_bad_filter_is_refused_under_its_subscription(wanted: object) -> None:
     assert _refused(["REQ", "s", {}, wanted])[:2] == ("REQ", "s")
+
+
+def test_limits_are_safe_where_nobody_chose() -> None:
+    chosen = MessageLimits(
+        max_message_bytes=131_072,
+        max_subscription_id=64,
+        max_filters=10,
+        max_filter_values=500,
+        max_tag_conditions=3,
+    )
+    assert MessageLimits() == chosen
 
 
 def test_size_is_bounded_before_anything_is_read() -> None:

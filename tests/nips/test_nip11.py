@@ -139,8 +139,8 @@ def test_arbitrary_documents_raise_nothing_else(value: Any) -> None:
 
 def test_document_is_served_to_web_pages() -> None:
     assert MEDIA_TYPE == "application/nostr+json"
-    assert {name for name, _ in CORS_HEADERS} == {
-        "Access-Control-Allow-Origin",
-        "Access-Control-Allow-Headers",
-        "Access-Control-Allow-Methods",
+    assert dict(CORS_HEADERS) == {
+        "Access-Control-Allow-Origin": "*",
+        "Access-Control-Allow-Headers": "*",
+        "Access-Control-Allow-Methods": "GET, OPTIONS",
     }

@@ -38,9 +38,9 @@ PROFILE = Profile(
     ("wss://r.x.com", "wss://djbas.sadkb.com"),
 )
 
-relays = st.lists(st.text(st.characters(max_codepoint=127), max_size=60).map(str).map(tuple), max_size=3).map(
-    lambda urls: tuple("".join(url) for url in urls)
-)
+KEY = bytes.fromhex(AUTHOR.public_key)
+
+relays = st.lists(st.text(st.characters(max_codepoint=127), max_size=60), max_size=3).map(tuple)
 
 
 def _polymod(words: list[int]) -> int:
@@ -188,13 +188,19 @@ def test_there_is_no_surplus_word(surplus: int) -> None:
         nip19.decode_npub(_bech32("npub", _words(b"\x01" * 32) + [0] * surplus))
 
 
+@pytest.mark.parametrize("size", range(40, 45))
+def test_there_is_no_surplus_word_at_any_length(size: int) -> None:
+    data = b"\x00\x20" + KEY + bytes([1, size - 36]) + b"a" * (size - 36)
+    words = _words(data)
+    assert nip19.decode_nprofile(_bech32("nprofile", words)).public_key == AUTHOR.public_key
+    with pytest.raises(InvalidEntity):
+        nip19.decode_nprofile(_bech32("nprofile", [*words, 0]))
+
+
 @pytest.mark.parametrize("raw", [b"\x00" * 32, b"\xff" * 32])
 def test_nsec_that_is_no_secret_key_is_refused(raw: bytes) -> None:
     with pytest.raises(InvalidEntity, match="group order"):
         nip19.decode_nsec(_bech32("nsec", _words(raw)))
-
-
-KEY = bytes.fromhex(AUTHOR.public_key)
 
 
 def test_entries_of_unknown_types_are_ignored() -> None:

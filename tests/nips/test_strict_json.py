@@ -164,7 +164,8 @@ NESTS = {
 @pytest.mark.parametrize("nest", NESTS)
 def test_nesting_is_bounded(nest: str) -> None:
     opening, closing = NESTS[nest]
-    levels = MAX_DEPTH // (2 if nest == "mixed" else 1)
+    assert MAX_DEPTH == 32
+    levels = 16 if nest == "mixed" else 32
 
     def nested(depth: int) -> str:
         return opening * depth + "1" + closing * depth
@@ -181,6 +182,13 @@ def test_depth_is_how_deep_and_not_how_many() -> None:
     assert parse(f"[{'[],' * 1000}[]]", max_bytes=ROOM, max_depth=2) == [[]] * 1001
     with pytest.raises(InvalidJson, match="nested deeper than 1"):
         parse(f"[{'[],' * 1000}[]]", max_bytes=ROOM, max_depth=1)
+
+
+@pytest.mark.parametrize("closed", ["[],", "{},", '"[",'])
+def test_what_was_closed_does_not_pay_for_what_is_opened(closed: str) -> None:
+    parse(f"[{closed * 100}{'[' * 31}{']' * 31}]", max_bytes=ROOM)
+    with pytest.raises(InvalidJson, match="nested deeper"):
+        parse(f"[{closed * 100}{'[' * 32}{']' * 32}]", max_bytes=ROOM)
 
 
 @pytest.mark.parametrize(

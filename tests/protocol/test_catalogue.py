@@ -7,27 +7,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from protocol.catalogue import Catalogue, Limiter, load_catalogue, read_json
-
-STATUSES = {
-    "BRIDGE_INVALID_REQUEST": 400,
-    "BRIDGE_UNAUTHORIZED": 401,
-    "BRIDGE_FORBIDDEN": 403,
-    "BRIDGE_UNKNOWN_METHOD": 404,
-    "BRIDGE_CONFLICT": 409,
-    "BRIDGE_EXPIRED": 410,
-    "BRIDGE_RATE_LIMITED": 429,
-    "BRIDGE_INTERNAL": 500,
-    "BRIDGE_UNAVAILABLE": 503,
-    "CALL_RELAY_UNAUTHORIZED": 401,
-    "CALL_RELAY_RATE_LIMITED": 429,
-    "CALL_RELAY_PROVIDER_ERROR": 500,
-}
-
-FIXED_TEXTS = {
-    "CALL_RELAY_RATE_LIMITED": "Too many relay credential requests. Please wait before trying again.",
-    "CALL_RELAY_UNAUTHORIZED": "Authentication required to obtain call relay credentials.",
-    "CALL_RELAY_PROVIDER_ERROR": "Unable to obtain relay credentials at this time. Please try again.",
-}
+from tests.support.contract import FIXED_TEXTS, STATUSES
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def a_stored_reply(number: int = 0) -> StoredReply:
 def an_answer(number: int = 0, *, permit: Permit | None = None) -> Answer:
     """Return an answer to the wrap of `an_entry`, with one reply of each kind."""
     return Answer(
-        wrap_ids=[an_entry(number).wrap_id],
+        wrap_ids=[an_entry(number).id],
         replies=[a_queued_reply(number), a_stored_reply(number)],
         request=a_request(number),
         response_json=f'{{"response":{number}}}',

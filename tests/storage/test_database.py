@@ -10,15 +10,22 @@ import pytest
 
 from storage.database import Limits, open_database
 from storage.encryption import KeyRing
-from storage.errors import StorageError, StorageFailed, StorageInUse, StorageTooNew, WrongStorageKey
+from storage.errors import (
+    StorageError,
+    StorageFailed,
+    StorageInUse,
+    StorageMissing,
+    StorageTooNew,
+    WrongStorageKey,
+)
 
 OTHER_KEY = bytes(32)
 
 
-async def index_of(path: Path, key_ring: KeyRing) -> bytes:
+async def index_of(path: Path, key_ring: KeyRing, *, create: bool = True) -> bytes:
     """Open, look something up, close."""
     async with AsyncExitStack() as closing_stack:
-        database = await open_database(path, key_ring, Limits(), closing_stack)
+        database = await open_database(path, key_ring, Limits(), closing_stack, create=create)
         return database.vault.index.of("a.b", "value")
 
 
@@ -51,6 +58,27 @@ async def test_newer_file_is_refused_unchanged(path: Path, key_ring: KeyRing) ->
     with pytest.raises(StorageTooNew, match=r"999"):
         await index_of(path, key_ring)
     assert path.read_bytes() == content
+
+
+async def test_database_is_made_only_for_whom_asks_for_one(path: Path, key_ring: KeyRing, tmp_path: Path) -> None:
+    with pytest.raises(StorageMissing, match=f"there is no file {path}"):
+        await index_of(path, key_ring, create=False)
+    assert not list(tmp_path.iterdir())
+    path.touch()
+    with pytest.raises(StorageMissing, match=f"{path} is empty"):
+        await index_of(path, key_ring, create=False)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    made = await index_of(path, key_ring)
+    assert await index_of(path, key_ring, create=False) == made
+
+
+async def test_database_of_another_program_gets_no_tables_of_ours(path: Path, key_ring: KeyRing) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE bookmarks (url TEXT)")
+    with pytest.raises(StorageMissing, match=f"{path} holds no switchboard's data"):
+        await index_of(path, key_ring, create=False)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("bookmarks",)]
 
 
 async def test_file_without_the_tables_of_its_version_is_refused(path: Path, key_ring: KeyRing) -> None:

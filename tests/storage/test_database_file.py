@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.database_file import FileLock, connect_writer, make_private
-from storage.errors import StorageFailed, StorageInUse
+from storage.database_file import FileLock, connect_writer, holds_data, make_private, require_database
+from storage.errors import StorageFailed, StorageInUse, StorageMissing
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLDER = """
@@ -63,6 +63,18 @@ def test_every_file_is_its_owners_alone(path: Path, tmp_path: Path) -> None:
         os.umask(before)
     names = ("switchboard.db", "switchboard.db-wal", "switchboard.db-shm", "switchboard.db.lock")
     assert modes == dict.fromkeys(names, 0o600)
+
+
+def test_only_a_file_with_something_in_it_may_be_a_database(path: Path) -> None:
+    for missing in (path, path / "below", path.parent / "folder" / "name"):
+        assert not holds_data(missing)
+    path.touch()
+    assert not holds_data(path)
+    with pytest.raises(StorageMissing, match=f"{path} is empty"):
+        require_database(path)
+    path.write_bytes(b"x")
+    assert holds_data(path)
+    require_database(path)
 
 
 def test_file_that_was_open_to_others_is_closed_to_them(path: Path) -> None:

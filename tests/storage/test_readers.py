@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
+from nips.filter import Filter
+from nips.kinds import INBOX_RELAYS
+from storage.accounts import SqliteAccounts
 from storage.database import Database
 from storage.errors import StorageFailed
+from storage.gift_wraps import SqliteGiftWraps
 from storage.readers import Readers
+from storage.replaceables import SqliteReplaceables
+from storage.requests import SqliteRequests
+from tests.storage.builders import NOW, a_hex
 
 COUNT = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT i FROM n"
 
@@ -25,15 +31,6 @@ async def test_rows_come_back_as_tuples(database: Database) -> None:
 async def test_readers_cannot_write(database: Database) -> None:
     with pytest.raises(StorageFailed, match="readonly"):
         await database.readers.rows("DELETE FROM meta")
-
-
-async def test_stream_may_be_left_early(database: Database) -> None:
-    for _ in range(5):
-        async with aclosing(database.readers.stream(COUNT, (1_000_000,))) as rows:
-            async for (number,) in rows:
-                if number == 100:
-                    break
-    assert await database.readers.row("SELECT 7") == (7,)
 
 
 async def test_reads_wait_for_a_free_connection(database: Database) -> None:
@@ -56,14 +53,57 @@ async def test_fault_names_itself_and_frees_the_connection(database: Database) -
     assert await database.readers.row("SELECT 7") == (7,)
 
 
+async def test_clients_of_the_relay_cannot_take_the_bridges_readers(database: Database) -> None:
+    asked: list[asyncio.Task[object]] = []
+    busy = threading.Semaphore(0)
+    may_go_on = threading.Event()
+
+    def hold() -> int:
+        busy.release()
+        may_go_on.wait(30)
+        return 1
+
+    for connection in database.readers.for_clients._all:
+        await connection.create_function("hold", 0, hold)
+    for _ in range(10):
+        asked.append(asyncio.create_task(database.readers.for_clients.row("SELECT hold()")))
+    try:
+        for _ in database.readers.for_clients._all:
+            assert await asyncio.to_thread(busy.acquire, timeout=30)
+        stored = SqliteGiftWraps(database).query(Filter(), recipients=[a_hex(1)], now=NOW, limit=1)
+        public = SqliteReplaceables(database).query(Filter(), now=NOW, limit=1)
+        asked += [asyncio.create_task(stored), asyncio.create_task(public)]
+        assert await SqliteRequests(database).find(scope=a_hex(0), request_id="x", rumor_id=a_hex(0)) is None
+        assert await SqliteAccounts(database).find(a_hex(0)) is None
+        assert await SqliteReplaceables(database).latest(a_hex(0), INBOX_RELAYS) is None
+        assert not any(task.done() for task in asked)
+    finally:
+        may_go_on.set()
+    await asyncio.gather(*asked)
+
+
 async def test_closed_pool_refuses(database: Database) -> None:
     reading = asyncio.gather(*(database.readers.rows(COUNT, (1000,)) for _ in range(5)))
     await asyncio.sleep(0)
     await database.readers.close()
     await database.readers.close()
     assert [len(rows) for rows in await reading] == [1000] * 5
-    with pytest.raises(StorageFailed, match="closed"):
-        await database.readers.rows("SELECT 7")
+    for pool in (database.readers, database.readers.for_clients):
+        with pytest.raises(StorageFailed, match="closed"):
+            await pool.rows("SELECT 7")
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_reads_that_wait_for_a_connection_are_done_before_the_pool_closes(
+    path: Path, database: Database, turns: int
+) -> None:
+    readers = await Readers.open(path, count=1, busy_timeout_ms=100)
+    reading = asyncio.gather(*(readers.rows(COUNT, (10,)) for _ in range(9)))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        await readers.close()
+        assert [len(rows) for rows in await reading] == [10] * 9
 
 
 async def test_file_that_is_not_there_is_not_made(path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nips.event import VerifiedEvent, parse_event
 from nips.filter import Filter
-from nips.kinds import CONTACTS, HANDLER, INBOX_RELAYS, PROFILE, RELAY_LIST
+from nips.kinds import CONTACTS, HANDLER, INBOX_RELAYS, PROFILE
 from nips.strict_json import parse
 from storage.encryption import KeyRing
 from storage.interface import Added
@@ -24,7 +24,7 @@ EVENTS = [
     for author in range(3)
     for kind, tags in [
         (PROFILE, ()),
-        (RELAY_LIST, [("r", "wss://one.example"), ("r", "wss://one.example"), ("r", "wss://two.example"), ("r",)]),
+        (10002, [("r", "wss://one.example"), ("r", "wss://one.example"), ("r", "wss://two.example"), ("r",)]),
         (INBOX_RELAYS, [("relay", "wss://one.example")]),
         (HANDLER, [("d", "first"), ("k", "24390")]),
         (HANDLER, [("d", "second"), ("k", "24390"), ("k", "24391")]),
@@ -118,8 +118,8 @@ async def test_event_is_gone_at_its_time_and_leaves_room(storage: SqliteStorage)
 
 
 async def test_replaced_event_is_not_found_by_its_tags(storage: SqliteStorage) -> None:
-    await put(storage, an_event(kind=RELAY_LIST, tags=[("r", "wss://old.example")]))
-    await put(storage, an_event(kind=RELAY_LIST, tags=[("r", "wss://new.example")], created_at=NOW + 1))
+    await put(storage, an_event(kind=10002, tags=[("r", "wss://old.example")]))
+    await put(storage, an_event(kind=10002, tags=[("r", "wss://new.example")], created_at=NOW + 1))
     assert await ids(storage, Filter(tags={"r": frozenset({"wss://old.example"})})) == []
     assert len(await ids(storage, Filter(tags={"r": frozenset({"wss://new.example"})}))) == 1
 

@@ -63,7 +63,7 @@ async def accept(storage: SqliteStorage, *numbers: int) -> None:
 
 async def test_answer_moves_everything_at_once(storage: SqliteStorage) -> None:
     await accept(storage, 0, 1)
-    answer = replace(an_answer(0, permit=a_permit()), wrap_ids=[an_entry(0).wrap_id, an_entry(1).wrap_id])
+    answer = replace(an_answer(0, permit=a_permit()), wrap_ids=[an_entry(0).id, an_entry(1).id])
     committed = await storage.requests.commit(answer)
     assert isinstance(committed, Committed)
     waiting, queued, kept, balances = await contents(storage)
@@ -194,6 +194,19 @@ async def test_response_is_forgotten_within_an_hour_after_its_time(storage: Sqli
     await storage.purge(now=answer.forget_at - 1, buckets={})
     assert await find(storage, 0) is not None
     await storage.purge(now=answer.forget_at + 3600, buckets={})
+    assert await find(storage, 0) is None
+
+
+async def test_repeat_keeps_the_response_for_longer_and_never_for_less(storage: SqliteStorage) -> None:
+    answer = an_answer(0)
+    await storage.requests.commit(answer)
+    later, earlier = answer.forget_at + 90_000, answer.forget_at - 90_000
+    for forget_at in (later, earlier):
+        repeat = Answer(wrap_ids=[], forget_at=forget_at, extended=a_request(0).rumor_id)
+        assert isinstance(await storage.requests.commit(repeat), Committed)
+    await storage.purge(now=later - 1, buckets={})
+    assert await find(storage, 0) is not None
+    await storage.purge(now=later + 3600, buckets={})
     assert await find(storage, 0) is None
 
 

@@ -11,7 +11,7 @@ from nips.filter import Filter
 from storage.database import Limits, open_database
 from storage.encryption import KeyRing
 from storage.errors import StorageKeyMissing, WrongStorageKey
-from storage.interface import HERE
+from storage.interface import HERE, Unreadable
 from storage.rotation import ENCRYPTED, reencrypt
 from storage.sqlite import SqliteStorage, open_storage
 from tests.storage.builders import NOW, a_hex, a_new_account, a_request, an_answer, an_entry
@@ -80,8 +80,10 @@ async def test_old_key_that_went_too_early_is_named_by_its_id(path: Path) -> Non
         await reencrypt(database)
     await fill(path, KeyRing([NEW, OLD]), range(5, 6))
     storage = await open_storage(path, KeyRing([NEW]))
-    with pytest.raises(StorageKeyMissing, match="no storage key has the id 1"):
-        await storage.inbox.waiting()
+    ((_, entry),) = await storage.inbox.waiting()
+    assert isinstance(entry, Unreadable)
+    assert isinstance(entry.reason, StorageKeyMissing)
+    assert str(entry.reason) == "no storage key has the id 1"
     await storage.close()
 
 

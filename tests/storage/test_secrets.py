@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from storage.encryption import KeyRing
-from storage.errors import SecretExists, StorageFailed
+from storage.errors import SecretExists, StorageMissing, WrongStorageKey
 from storage.secrets import read_secret
 from storage.sqlite import SqliteStorage
 
@@ -35,6 +35,20 @@ async def test_secret_is_read_beside_a_process_that_uses_the_database(
 
 
 def test_secret_of_a_database_that_is_not_there_makes_no_file(tmp_path: Path, key_ring: KeyRing) -> None:
-    with pytest.raises(StorageFailed, match=r"none\.db"):
+    with pytest.raises(StorageMissing, match=r"there is no file .*none\.db"):
         read_secret(tmp_path / "none.db", key_ring, "bridge_key")
     assert not list(tmp_path.iterdir())
+
+
+def test_secret_of_an_empty_file_is_missing_like_that_of_no_file(tmp_path: Path, key_ring: KeyRing) -> None:
+    (tmp_path / "none.db").touch()
+    with pytest.raises(StorageMissing, match=r"none\.db is empty"):
+        read_secret(tmp_path / "none.db", key_ring, "bridge_key")
+    assert [path.name for path in tmp_path.iterdir()] == ["none.db"]
+
+
+@pytest.mark.parametrize("key_id", [1, 2])
+async def test_secret_under_another_key_names_the_file(storage: SqliteStorage, path: Path, key_id: int) -> None:
+    await storage.secrets.put("bridge_key", b"secret")
+    with pytest.raises(WrongStorageKey, match=f"{path} was encrypted under another storage key"):
+        read_secret(path, KeyRing([(key_id, bytes(32))]), "bridge_key")

@@ -15,7 +15,17 @@ import pytest
 from nips.kinds import INBOX_RELAYS
 from storage.encryption import KeyRing
 from storage.errors import StorageFailed
-from storage.interface import HERE, Answer, InboxEntry, NewAccount, QueuedReply, RequestKey, Storage, StoredReply
+from storage.interface import (
+    HERE,
+    Answer,
+    InboxEntry,
+    InboxId,
+    NewAccount,
+    QueuedReply,
+    RequestKey,
+    Storage,
+    StoredReply,
+)
 from storage.sqlite import SqliteStorage, open_storage
 from tests.storage.builders import (
     BUCKET,
@@ -55,7 +65,7 @@ async def plant(storage: SqliteStorage) -> None:
         entry = InboxEntry(a_hex(number, what="wrap"), LINK, NOW, f'{{"p":"{ASKING}","sealed":"{PASSWORD}"}}')
         await storage.inbox.add(entry, seen_until=NOW + 172_800, max_waiting=10)
     answer = Answer(
-        wrap_ids=[a_hex(0, what="wrap")],
+        wrap_ids=[InboxId(a_hex(0, what="wrap"), LINK)],
         replies=[live, replace(live, payload_json=PASSWORD), StoredReply(wrap, RECIPIENT, NOW + 600)],
         request=request,
         response_json=f'{{"turn_password":"{PASSWORD}","e":"{RUMOR}"}}',
@@ -103,7 +113,7 @@ async def test_files_reveal_nothing_that_was_planted(
     await plant(storage)
     while_open = folder_bytes()
     await storage.outbox.delivered([1])
-    await storage.inbox.drop([a_hex(1, what="wrap")])
+    await storage.inbox.drop([InboxId(a_hex(1, what="wrap"), LINK)])
     await storage.purge(now=NOW + 10, buckets={"turn": BUCKET})
     await storage.close()
     after_closing = folder_bytes()
@@ -119,7 +129,9 @@ async def test_everything_is_there_after_closing_and_opening(path: Path, key_rin
     await plant(storage)
     await storage.close()
     storage = await open_storage(path, key_ring)
-    assert [entry.wrap_id for _, entry in await storage.inbox.waiting()] == [a_hex(1, what="wrap")]
+    ((_, entry),) = await storage.inbox.waiting()
+    assert isinstance(entry, InboxEntry)
+    assert entry.id == InboxId(a_hex(1, what="wrap"), LINK)
     known = await storage.requests.find(scope=SCOPE, request_id=REQUEST_ID, rumor_id=RUMOR)
     assert known is not None
     assert (known.rumor_id, known.digest) == (RUMOR, DIGEST)

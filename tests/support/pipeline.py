@@ -1,8 +1,7 @@
 """The bridge's pipeline without sockets: wraps go in as a relay hands them over, answers are read as a client reads.
 
-Storage, clocks and keys are the real ones or those of `tests.support`; only the edges are stood in for: our own relay
-(`RecordingRelay`), links to others (`ScriptedPublisher`) and TURN providers (`ScriptedProvider`). Every answer that is
-read here is checked against the schemas of the contract.
+Storage, clocks and keys are the real ones or those of `tests.support`; only the edges are stood in for
+(`tests.support.edges`). Every answer that is read here is checked against the schemas of the contract.
 """
 
 from __future__ import annotations
@@ -21,9 +20,8 @@ from bridge.identity import Identity, load_identity, make_identity
 from bridge.outbox import Deliverer, Publisher
 from bridge.settings.tree import Settings
 from bridge.turn.coturn import CoturnProvider
-from bridge.turn.provider import TurnCredentials, TurnProvider
+from bridge.turn.provider import TurnProvider
 from bridge.wiring import Core, Surroundings, build_core
-from client.publications import Outcome, Verdict
 from client.wrapping import wrap_rumor
 from nips import kinds
 from nips.event import VerifiedEvent, parse_event
@@ -33,10 +31,11 @@ from nips.nip59 import Rumor, make_rumor, open_wrap, recipient_of
 from protocol.catalogue import load_catalogue
 from protocol.validation import validate_response, validate_result
 from storage.encryption import KeyRing
-from storage.interface import HERE, Added
+from storage.interface import HERE, Added, InboxEntry
 from storage.sqlite import SqliteStorage, open_storage
 from tests.support.clock import FixedClock
 from tests.support.deadline import within
+from tests.support.edges import TURN_URLS, RecordingRelay, ScriptedPublisher
 from tests.support.entropy import SeededEntropy
 from tests.support.wraps import BRIDGE, drawn
 
@@ -46,104 +45,10 @@ STORED: Final = kinds.GIFT_WRAP
 LIVE: Final = kinds.EPHEMERAL_GIFT_WRAP
 
 OWN_URL: Final = "wss://bridge.example"
-TURN_URLS: Final = ("turn:turn.example.org:3478?transport=udp", "turns:turn.example.org:443?transport=tcp")
 STUN_URLS: Final = ("stun:turn.example.org:3478",)
 COTURN_SECRET: Final = b"north"
 
 _KEY_RING: Final = KeyRing([(1, bytes(range(32)))])
-
-
-class RecordingRelay:
-    """Stands in for our own relay: remembers what subscriptions would have been sent."""
-
-    def __init__(self) -> None:
-        self.delivered: list[VerifiedEvent] = []
-        self._listening: set[tuple[str, int]] = set()
-        self._has_delivered = asyncio.Event()
-
-    def listen(self, key: PublicKey, *wanted: int) -> None:
-        """Have a subscription for a key's wraps of these kinds."""
-        self._listening.update((key, kind) for kind in wanted)
-
-    def leave(self, key: PublicKey) -> None:
-        """Close a key's subscriptions."""
-        self._listening = {(listener, kind) for listener, kind in self._listening if listener != key}
-
-    def deliver(self, event: VerifiedEvent) -> int:
-        """Send an event to every subscription that may see it; return how many got it."""
-        if (recipient_of(event), event.kind) not in self._listening:
-            return 0
-        self.delivered.append(event)
-        self._has_delivered.set()
-        return 1
-
-    async def wait_delivered(self, amount: int) -> None:
-        """Wait until so many events were delivered."""
-        async with within(20):
-            while len(self.delivered) < amount:
-                self._has_delivered.clear()
-                await self._has_delivered.wait()
-
-    def is_listening(self, pubkey: str, kind: int) -> bool:
-        """Tell whether a subscription would get a wrap of this kind for this key now."""
-        return (pubkey, kind) in self._listening
-
-
-class ScriptedPublisher:
-    """Stands in for the link to a relay that is not ours: answers as scripted, then accepts everything."""
-
-    def __init__(self, *script: Outcome | Exception) -> None:
-        self.published: list[VerifiedEvent] = []
-        self._script = list(script)
-        self._changed = asyncio.Condition()
-
-    async def publish(self, event: VerifiedEvent) -> Verdict:
-        """Return the next verdict of the script, or raise what stands there."""
-        async with self._changed:
-            self.published.append(event)
-            self._changed.notify_all()
-        answer = self._script.pop(0) if self._script else Outcome.ACCEPTED
-        if isinstance(answer, Exception):
-            raise answer
-        return Verdict(answer)
-
-    async def wait_published(self, amount: int) -> None:
-        """Wait until so many events were published."""
-        async with within(20), self._changed:
-            await self._changed.wait_for(lambda: len(self.published) >= amount)
-
-
-class ScriptedProvider:
-    """Stands in for a source of TURN credentials that fails, or waits for `gate`."""
-
-    def __init__(self, failure: Exception | None = None) -> None:
-        self.failure = failure
-        self.users: list[str] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.busy = 0
-        self.most_busy = 0
-        self._changed = asyncio.Condition()
-
-    async def credentials(self, *, user: str, now: int) -> TurnCredentials:
-        """Return access for a user known by an opaque name, or raise `failure`."""
-        self.users.append(user)
-        self.busy += 1
-        self.most_busy = max(self.most_busy, self.busy)
-        try:
-            async with self._changed:
-                self._changed.notify_all()
-            await self.gate.wait()
-            if self.failure is not None:
-                raise self.failure
-            return TurnCredentials(f"{now}:{user}", f"password-{len(self.users)}", TURN_URLS)
-        finally:
-            self.busy -= 1
-
-    async def wait_asked(self, amount: int) -> None:
-        """Wait until so many requests got here."""
-        async with within(20), self._changed:
-            await self._changed.wait_for(lambda: len(self.users) >= amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +237,8 @@ class Pipeline:
 
     async def waiting(self) -> list[str]:
         """Return the ids of the wraps that wait in the store for their answer."""
-        return [entry.wrap_id for _, entry in await self.storage.inbox.waiting()]
+        entries = [entry for _, entry in await self.storage.inbox.waiting()]
+        return [entry.wrap_id for entry in entries if isinstance(entry, InboxEntry)]
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -419,6 +325,7 @@ async def a_pipeline(
             catalogue=load_catalogue(),
             here=_as_deliverer(here),
             publishers=_as_publishers(publishers),
+            own_url=lambda: OWN_URL,
             relays=partial(list, [OWN_URL, *publishers]),
             provider=(provider or a_coturn()) if has_provider else None,
         )

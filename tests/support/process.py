@@ -115,12 +115,12 @@ class Switchboard:
 
     async def stop(self) -> None:
         """Ask it to stop (SIGTERM); it must end with status 0."""
-        if (status := await self._end(signal.SIGTERM)) != 0:
+        if (status := await self.end(signal.SIGTERM)) != 0:
             raise ProgramFailed(f"it ended with status {status} when asked to stop\n{self._report()}")
 
     async def kill(self) -> None:
         """End it on the spot (SIGKILL)."""
-        await self._end(signal.SIGKILL)
+        await self.end(signal.SIGKILL)
 
     async def restart(self) -> None:
         """Stop it if it runs, and start it again."""
@@ -152,7 +152,8 @@ class Switchboard:
         assert self._run is not None, "it does not run"
         return self._run
 
-    async def _end(self, number: signal.Signals) -> int:
+    async def end(self, number: signal.Signals) -> int:
+        """Send a signal and return the status with which it ends."""
         run, self._run = self._running, None
         try:
             async with within(20):

@@ -32,7 +32,7 @@ async def test_entered_bridge_answers_at_its_port_and_ends_quietly(tmp_path: Pat
     async with Switchboard(tmp_path / "home") as bridge:
         assert bridge.url == f"ws://127.0.0.1:{bridge.port}"
         assert await _own_key(bridge) == bridge.public_key
-    assert bridge.log[-1]["message"] == "stopping"
+    assert bridge.log[-1]["message"] == "stopped"
     assert bridge.complaints == []
 
 
@@ -43,7 +43,15 @@ async def test_killed_bridge_starts_again_with_the_same_key(tmp_path: Path) -> N
         assert await _own_key(bridge) == bridge.public_key
         await bridge.restart()
         assert await _own_key(bridge) == bridge.public_key
-    assert [line["message"] for line in bridge.log] == ["ready", "ready", "stopping", "ready", "stopping"]
+    assert [line["message"] for line in bridge.log] == [
+        "ready",
+        "ready",
+        "stopping",
+        "stopped",
+        "ready",
+        "stopping",
+        "stopped",
+    ]
 
 
 async def test_start_that_fails_shows_the_reason(tmp_path: Path) -> None:

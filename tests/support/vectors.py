@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _pytest.mark import ParameterSet
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "vectors"
 
@@ -18,7 +17,7 @@ NIP44 = "nip44.vectors.json"
 NIP59 = "nip59.example.json"
 
 
-def cases(name: str, read: Callable[[Path], Iterable[Any]], label: Callable[[int, Any], str]) -> list[ParameterSet]:
+def cases(name: str, read: Callable[[Path], Iterable[Any]], label: Callable[[int, Any], str]) -> list[Any]:
     """Return each vector that `read` finds in a file as a parameter of its own, or one skipped parameter."""
     path = FOLDER / name
     if not path.is_file():

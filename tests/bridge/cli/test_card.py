@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import io
+import re
 
+import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from bridge.cli.card import facts_of, show_card
 from nips.nip19 import decode_nprofile, decode_npub
 from tests.support.wraps import BRIDGE
 
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+MODULES = re.compile("[█▀▄].*[█▀▄]")
 FACTS = facts_of(BRIDGE.public_key, ["wss://one.example", "wss://two.example"])
 
 
@@ -30,11 +35,19 @@ def test_pipe_gets_one_plain_line_a_fact() -> None:
     assert lines == [f"{name}: {value}" for name, value in FACTS]
 
 
-def test_terminal_gets_a_frame_and_a_code_that_fits_its_width() -> None:
-    for width in (80, 140):
-        lines = drawn(terminal=True, width=width, code=f"nostr:{dict(FACTS)['nprofile']}").splitlines()
-        assert any("█" in line for line in lines)
-        assert any("Title" in line for line in lines)
+@pytest.mark.parametrize("width", [80, 99, 100, 140])
+def test_terminal_gets_a_frame_and_a_whole_code_that_fit_its_width(width: int) -> None:
+    lines = [
+        COLOUR.sub("", line)
+        for line in drawn(terminal=True, width=width, code=f"nostr:{dict(FACTS)['nprofile']}").splitlines()
+    ]
+    assert "Title" in lines[0]
+    assert [cell_len(line) for line in lines] == [width] * len(lines)
+    assert set(lines[-1]) <= set("╰─╯")
+    # A line of text holds two rows of a code, which is a square: cut off nowhere.
+    spans = [found.span() for line in lines if (found := MODULES.search(line))]
+    columns = max(end for _, end in spans) - min(start for start, _ in spans)
+    assert columns in (2 * len(spans), 2 * len(spans) - 1)
 
 
 def test_no_code_is_drawn_unless_asked() -> None:

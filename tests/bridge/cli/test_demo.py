@@ -5,7 +5,10 @@ from __future__ import annotations
 import shutil
 
 import pytest
+import typer
 
+from bridge.cli import demo
+from bridge.home import write_secret
 from tests.bridge.cli.commands import switchboard
 
 STEPS = ["a bridge runs", "a client connects", "bridge.info", "account.get", "turn.get_credentials"]
@@ -31,3 +34,18 @@ def _only_switchboard() -> str:
     program = shutil.which("switchboard")
     assert program is not None
     return program.rpartition("/")[0]
+
+
+def test_step_that_fails_is_shown_as_such_and_ends_with_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if shutil.which("turnserver") is None:
+        pytest.skip("no turnserver here: apt-get install coturn")
+    # The bridge signs with another secret than coturn's.
+    monkeypatch.setattr(demo, "write_secret", lambda path, _secret: write_secret(path, "another"))
+    with pytest.raises(typer.Exit) as ended:
+        demo.command()
+    assert ended.value.exit_code == 1
+    shown = capsys.readouterr().out
+    assert "✗ TransactionFailed" in shown
+    assert "401" in shown

@@ -57,6 +57,14 @@ def test_unsigned_seal_opens_unless_strict(key_file: Path) -> None:
     assert verdicts([wrap], key_file, "--strict")[0]["reason"] == "seal kind: not 13"
 
 
+@pytest.mark.parametrize(("allowed", "accepted"), [("true", True), ("false", False)])
+def test_unsigned_seal_is_judged_as_the_bridge_in_the_home_would(key_file: Path, allowed: str, accepted: bool) -> None:
+    (key_file.parent / "relay.toml").write_text(f"[compat]\nunsigned_seals = {allowed}\n", encoding="utf-8")
+    wrap = a_wrap(without(a_seal(a_rumor()), ["kind", "tags", "id", "sig"]))
+    assert verdicts([wrap], key_file)[0]["accepted"] is accepted
+    assert not verdicts([wrap], key_file, "--strict")[0]["accepted"]
+
+
 def test_times_are_judged_at_the_given_moment(key_file: Path) -> None:
     wrap = json.dumps(a_wrap(a_seal(a_rumor()))).encode()
     late = json.loads(inspect(wrap, key_file, "--at", str(NOW + 10**6)).stdout)

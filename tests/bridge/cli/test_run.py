@@ -2,38 +2,55 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
+import socket
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from websockets.asyncio.client import connect
 
+from bridge.home import Home
+from bridge.settings.reading import load_settings
+from bridge.settings.rendering import render
+from bridge.settings.tree import Settings
 from client.clock import SystemClock
 from client.entropy import SystemEntropy
 from client.wrapping import wrap_rumor
 from nips import kinds
+from nips.event import parse_event, verify_event
+from nips.filter import Filter
 from nips.keys import SecretKey
-from nips.nip59 import make_rumor
+from nips.nip59 import Rumor, make_rumor, open_wrap
+from tests.bridge.cli.commands import switchboard
 from tests.support.deadline import within
 from tests.support.process import Switchboard
 from tests.support.wraps import drawn
 
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
 ASKER = SecretKey(drawn("asker"))
+NOON = SystemClock().now()
 
 
 async def test_ready_means_that_clients_are_served(tmp_path: Path) -> None:
-    async with within(30), Switchboard(tmp_path / "home") as program, connect(program.url) as socket:
-        assert json.loads(await socket.recv())[0] == "AUTH"
+    async with within(30), Switchboard(tmp_path / "home") as program, connect(program.url) as client:
+        assert json.loads(await client.recv())[0] == "AUTH"
 
 
 async def test_both_signals_end_it_with_status_0_and_clients_with_1001(tmp_path: Path) -> None:
     async with within(30), Switchboard(tmp_path / "home") as program:
         for number in (signal.SIGINT, signal.SIGTERM):
-            async with connect(program.url) as socket:
+            async with connect(program.url) as client:
                 os.kill(program.pid, number)
-                await socket.wait_closed()
-            assert socket.close_code == 1001
+                await client.wait_closed()
+            assert client.close_code == 1001
             await program.stop()
             await program.start()
         assert program.complaints == []
@@ -42,26 +59,82 @@ async def test_both_signals_end_it_with_status_0_and_clients_with_1001(tmp_path:
 async def test_what_was_acknowledged_before_the_signal_is_answered_before_the_end(tmp_path: Path) -> None:
     clock, entropy = SystemClock(), SystemEntropy()
     async with within(30), Switchboard(tmp_path / "home") as program:
-        socket = await connect(program.url)
-        await socket.recv()
-        content = '{"_v":"1.0.0","id":"1","method":"bridge.info","params":{}}'
-        for number in range(20):
-            rumor = make_rumor(
-                ASKER.public_key,
-                created_at=clock.now() - number,
-                kind=kinds.BRIDGE_REQUEST,
-                tags=[],
-                content=content.replace('"1"', f'"{number}"'),
-            )
-            wrap = wrap_rumor(rumor, ASKER, program.public_key, kind=kinds.GIFT_WRAP, clock=clock, entropy=entropy)
-            await socket.send(f'["EVENT",{wrap.to_json()}]')
-        for _ in range(20):
-            assert json.loads(await socket.recv())[2] is True
-        await program.stop()
+        rumors = {a_request(number).id for number in range(20)}
+        async with connect(program.url) as client:
+            await client.recv()
+            for number in range(20):
+                wrap = wrap_rumor(
+                    a_request(number), ASKER, program.public_key, kind=kinds.GIFT_WRAP, clock=clock, entropy=entropy
+                )
+                await client.send(f'["EVENT",{wrap.to_json()}]')
+            for _ in range(20):
+                assert json.loads(await client.recv())[2] is True
+            await program.stop()
+        home = Home(program.home)
+        storage = await home.open_storage(home.load_settings(), {})
+        try:
+            assert await storage.inbox.waiting() == []
+            recipients = {ASKER.public_key}
+            kept = await storage.gift_wraps.query(Filter(), recipients=recipients, now=clock.now(), limit=100)
+        finally:
+            await storage.close()
+        answered = {
+            tag[1]
+            for stored in kept
+            for tag in open_wrap(verify_event(parse_event(json.loads(stored.json))), ASKER).tags
+            if tag[0] == "e"
+        }
+        assert answered == rumors
         await program.start()
-        assert not [line for line in program.log if line["message"].startswith("answering what an earlier run")]
+
+
+def a_request(number: int) -> Rumor:
+    content = json.dumps({"_v": "1.0.0", "id": str(number), "method": "bridge.info", "params": {}})
+    return make_rumor(ASKER.public_key, created_at=NOON, kind=kinds.BRIDGE_REQUEST, tags=[], content=content)
 
 
 async def test_lines_of_the_log_are_json_where_nobody_looks(tmp_path: Path) -> None:
     async with within(30), Switchboard(tmp_path / "home") as program:
         assert all({"time", "level", "logger", "message"} <= set(line) for line in program.log)
+
+
+async def test_second_interrupt_ends_it_at_once_though_a_client_does_not_answer_the_close(tmp_path: Path) -> None:
+    patient = partial(change_relay, close_timeout_seconds=60, ping_interval_seconds=3600)
+    async with within(30), Switchboard(tmp_path / "home", change=patient) as program:
+        reader, writer = await asyncio.open_connection("127.0.0.1", program.port)
+        writer.write(HANDSHAKE)
+        await writer.drain()
+        await reader.readuntil(b"\r\n\r\n")
+        os.kill(program.pid, signal.SIGINT)
+        await program.wait_for("stopping")
+        assert await program.end(signal.SIGINT) == 130
+        writer.close()
+
+
+async def test_port_that_is_taken_is_named_with_what_to_do(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        home = tmp_path / "home"
+        assert switchboard("init", "--home", str(home), "--port", str(port)).returncode == 0
+        failed = switchboard("run", "--home", str(home))
+    assert failed.returncode == 2
+    (line,) = failed.stderr.splitlines()
+    assert f"relay.port = {port}" in line
+    assert "another host or port" in line
+
+
+def test_host_that_is_not_ours_is_named(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    switchboard("init", "--home", str(home))
+    settings = load_settings(home / "relay.toml")
+    (home / "relay.toml").write_text(render(change_relay(settings, host="203.0.113.7")))
+    failed = switchboard("run", "--home", str(home))
+    assert failed.returncode == 2
+    assert "relay.host = '203.0.113.7'" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def change_relay(settings: Settings, **changes: object) -> Settings:
+    return replace(settings, relay=replace(settings.relay, **changes))  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from nips.keys import PublicKey
 from nips.kinds import AUTH
 from nips.nip59 import WrapWindow
 from storage.errors import StorageBusy
-from storage.interface import HERE, Added
+from storage.interface import HERE, Added, Answer, StoredReply
 from storage.sqlite import SqliteStorage
 from tests.bridge.relay.builders import (
     ALICE,
@@ -201,6 +201,16 @@ async def test_event_with_more_tags_than_allowed_is_invalid(door: Door) -> None:
         await door.admit(a_wrap(tags=[("t", "1"), ("t", "2")]))
 
 
+@WRAP_KINDS
+@pytest.mark.parametrize("to", [ALICE, BRIDGE])
+async def test_wrap_carries_few_tags(door: Door, kind: int, to: Any) -> None:
+    door.set(PublishLimits(max_wrap_tags=2))
+    assert await door.admit(a_wrap(to, kind=kind, tags=[("t", "1")])) == TAKEN
+    with pytest.raises(InvalidEvent, match="tags: more than 2"):
+        await door.admit(a_wrap(to, kind=kind, tags=[("t", "1"), ("t", "2")]))
+    assert await door.admit(an_event(kind=0, tags=[("t", "1")] * 3)) == TAKEN
+
+
 # --- step 2
 
 
@@ -378,6 +388,18 @@ async def test_recipient_has_a_quota(door: Door) -> None:
         await door.admit(a_wrap(content="one too many"))
     assert await door.admit(a_wrap(BOB)) == TAKEN
     assert len(door.delivered) == 3
+
+
+async def test_answers_of_the_bridge_take_no_room_from_others(door: Door) -> None:
+    door.set(PublishLimits(quota_per_recipient=2))
+    for number in range(3):
+        reply = StoredReply(a_wrap(content=f"answer {number}"), ALICE.public_key, NOW + 600)
+        await door.storage.requests.commit(Answer(wrap_ids=[], replies=[reply]))
+    for number in range(2):
+        assert await door.admit(a_wrap(content=str(number))) == TAKEN
+    with pytest.raises(RateLimited, match="room"):
+        await door.admit(a_wrap(content="one too many"))
+    assert len(await door.wraps()) == 5
 
 
 async def test_replaceable_events_have_a_limit(door: Door) -> None:

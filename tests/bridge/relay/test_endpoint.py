@@ -217,6 +217,22 @@ async def test_listener_is_reported_and_counted(relay: RelayEndpoint) -> None:
         await alice.delivered()
 
 
+async def test_answer_is_handed_over_once_its_reader_has_proved_the_key(start: Start) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    async with start(read_without_auth=True) as relay, peer(relay.url) as reader:
+        relay.on_listening = heard.put_nowait
+        await reader.request(a_filter(kinds=[LIVE], p=[ALICE.public_key]))
+        async with within():
+            assert await heard.get() == ALICE.public_key
+        assert not relay.hand_over(a_wrap(kind=LIVE))
+        await reader.delivered()
+        await reader.prove(ALICE)
+        async with within():
+            assert await heard.get() == ALICE.public_key
+        assert relay.hand_over(a_wrap(kind=LIVE))
+        await reader.delivered()
+
+
 async def test_own_events_are_served(relay: RelayEndpoint) -> None:
     async with peer(relay.url) as reader:
         assert await reader.request(a_filter(authors=[BRIDGE.public_key])) == []

@@ -116,6 +116,10 @@ ID = "ab" * 32
         ('["REQ","s",{"search":"x"}]', Closed("s", "invalid: unknown key in a filter")),
         ('["REQ","s",{"kinds":["1"]}]', Closed("s", "invalid: kinds: not integers from 0 to 65535")),
         (json.dumps(["REQ", "s", *[{}] * 11]), Closed("s", "invalid: more than 10 filters")),
+        (
+            json.dumps(["REQ", "s", {f"#{letter}": ["x"] for letter in "tuvw"}]),
+            Closed("s", "invalid: more than 3 tag conditions in a filter"),
+        ),
         ('["REQ","",{}]', Notice("invalid: a subscription id is a string of 1 to 64 characters")),
         (json.dumps(["REQ", "s" * 65, {}]), Notice("invalid: a subscription id is a string of 1 to 64 characters")),
         ('["REQ"]', Notice("invalid: a subscription id is a string of 1 to 64 characters")),
@@ -203,6 +207,20 @@ def test_no_more_subscriptions_than_allowed() -> None:
     assert opened(session, "2").subscription in session.subscriptions
     session.receive(write_close("1"), MOMENT)
     opened(session, "3")
+
+
+def test_no_more_values_in_all_filters_than_allowed() -> None:
+    session = a_session(SessionLimits(max_filter_values=10))
+    opened(session, "1", kinds=[0, 3], t=["a", "b", "c" * 65])
+    opened(session, "2", kinds=[0, 3, 10002, 10050])
+    refusal = answered(session, write_request("3", [a_filter(kinds=[0])]))
+    assert refusal == Closed("3", "rate-limited: no more than 10 values in all filters, ask for less")
+    opened(session, "3")
+    opened(session, "2", kinds=[0], t=["a", "b", "c"])
+    session.receive(write_close("1"), MOMENT)
+    opened(session, "3", ids=[f"{number:064x}" for number in range(6)])
+    assert isinstance(answered(session, write_request("3", [a_filter(kinds=[0])] * 7)), Closed)
+    assert [subscription.id for subscription in session.subscriptions] == ["2"]
 
 
 @pytest.mark.parametrize("kind", [STORED, LIVE])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import pytest
 
 from bridge.relay.subscriptions import Subscription, Subscriptions
 from bridge.relay.visibility import ReadProtection
-from nips.filter import Filter
+from nips.event import Event
+from nips.filter import Candidate, Filter
 from nips.keys import SecretKey
 from nips.messages import Delivered
 from tests.bridge.relay.builders import (
@@ -99,6 +102,45 @@ def test_public_event_reaches_everybody_who_asked(index: Subscriptions, client: 
     assert client.got == [("all", event.id), ("kind", event.id)]
 
 
+def test_only_those_that_could_want_its_kind_look_at_an_event(
+    index: Subscriptions, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        index.add(a_subscription(f"other {number}", a_filter(kinds=[0, 3])), client.push)
+        index.add(a_subscription(f"wraps {number}", a_filter(kinds=[STORED])), client.push)
+    index.add(a_subscription("this", a_filter(kinds=[0]), a_filter(kinds=[STORED, 24133])), client.push)
+    index.add(a_subscription("any", a_filter(kinds=[0]), a_filter(t=["call"])), client.push)
+    looked: list[str] = []
+    shows = Subscription.shows
+
+    def noted(subscription: Subscription, event: Event | Candidate) -> bool:
+        looked.append(subscription.id)
+        return shows(subscription, event)
+
+    monkeypatch.setattr(Subscription, "shows", noted)
+    index.deliver(an_event(kind=24133))
+    assert sorted(looked) == ["any", "this"]
+
+
+def test_tags_of_an_event_are_gone_through_once_for_all(
+    index: Subscriptions, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Candidate] = []
+    values = Candidate.values
+
+    def noted(candidate: Candidate, letter: str) -> Set[str]:
+        asked.append(candidate)
+        return values(candidate, letter)
+
+    monkeypatch.setattr(Candidate, "values", noted)
+    for number in range(20):
+        filters = [a_filter(kinds=[24133], t=["call"], **{letter: ["x"]}) for letter in "abcdfghijk"]
+        index.add(a_subscription(str(number), *filters), client.push)
+    assert index.deliver(an_event(kind=24133, tags=[("t", "call")])) == 0
+    assert len(asked) >= 200
+    assert len(set(map(id, asked))) == 1
+
+
 def test_limit_does_not_count_for_live_events(index: Subscriptions, client: Client) -> None:
     index.add(a_subscription("s", a_filter(limit=0)), client.push)
     assert index.deliver(a_wrap()) == 1
@@ -125,7 +167,7 @@ def test_removed_subscription_gets_nothing_and_leaves_nothing(index: Subscriptio
     assert index.deliver(a_wrap()) == 0
     assert index.deliver(an_event()) == 0
     assert len(index) == 0
-    assert index._by_recipient == {}
+    assert (index._by_recipient, index._by_kind) == ({}, {})
 
 
 def test_subscription_added_again_is_found_by_its_new_views(index: Subscriptions, client: Client) -> None:
@@ -220,3 +262,31 @@ def test_subscription_id_cannot_break_the_frame(index: Subscriptions, client: Cl
     wrap = a_wrap()
     index.deliver(wrap)
     assert client.got == [(identity, wrap.id)]
+
+
+# --- with whom a wrap is for
+
+
+@pytest.mark.parametrize(("proved", "is_with_its_recipient"), [([], False), ([BOB], False), ([BOB, ALICE], True)])
+def test_wrap_is_handed_over_only_to_who_proved_its_recipients_key(
+    index: Subscriptions, client: Client, proved: list[SecretKey], is_with_its_recipient: bool
+) -> None:
+    rule, keys = ReadProtection(BRIDGE.public_key, read_without_auth=True), [key.public_key for key in proved]
+    subscription = Subscription("s", rule.views([a_filter(p=[ALICE.public_key])], keys), max_held=10)
+    subscription.next_held()
+    index.add(subscription, client.push)
+    wrap = a_wrap(kind=LIVE)
+    assert index.is_listening(ALICE.public_key, LIVE, NOW)
+    assert index.hand_over(wrap) is is_with_its_recipient
+    assert client.got == [("s", wrap.id)]
+
+
+def test_wrap_that_its_recipient_did_not_get_is_not_handed_over(index: Subscriptions, client: Client) -> None:
+    rule, gone = ReadProtection(BRIDGE.public_key, read_without_auth=True), Client()
+    stranger = Subscription("t", rule.views([a_filter(p=[ALICE.public_key])], []), max_held=10)
+    stranger.next_held()
+    gone.is_gone = True
+    index.add(stranger, client.push)
+    index.add(a_subscription(), gone.push)
+    assert not index.hand_over(a_wrap(kind=LIVE))
+    assert len(client.got) == 1

@@ -58,6 +58,15 @@ def test_wrap_for_the_bridge_is_shown_to_nobody(rule: ReadProtection, kind: int)
 
 
 @KINDS
+@pytest.mark.parametrize("rule", [PROTECTED, OPEN])
+def test_wrap_is_found_by_no_other_tag(rule: ReadProtection, kind: int) -> None:
+    alice = ALICE.public_key
+    for wanted in (a_filter(t=["call"]), a_filter(kinds=[kind], t=["call"]), a_filter(p=[alice], t=["call"])):
+        assert not shows(wanted, ALICE, kind=kind, rule=rule)
+    rule.check_request(rule.views([a_filter(kinds=[kind], t=["call"])], [alice]), [alice])
+
+
+@KINDS
 def test_wrap_of_the_wrong_form_is_shown_to_nobody(kind: int) -> None:
     twice = a_wrap(kind=kind, tags=[("p", BOB.public_key)])
     (view,) = PROTECTED.views([a_filter()], [ALICE.public_key, BOB.public_key])

@@ -9,7 +9,8 @@ import pytest
 from bridge.services.info import bucket_figures
 from bridge.settings.service import Admission, LimiterSettings
 from storage.permits import Bucket
-from tests.support.pipeline import OWN_URL, Client, ScriptedPublisher, a_pipeline
+from tests.support.edges import ScriptedPublisher
+from tests.support.pipeline import OWN_URL, Client, a_pipeline
 
 ALICE = Client("alice")
 

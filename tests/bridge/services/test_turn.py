@@ -15,16 +15,8 @@ from bridge.pseudonyms import Pseudonyms
 from bridge.services.turn import TurnGetCredentials
 from bridge.turn.static import StaticProvider
 from tests.support.clock import FixedClock
-from tests.support.pipeline import (
-    COTURN_SECRET,
-    STUN_URLS,
-    TURN_URLS,
-    Client,
-    Json,
-    ScriptedProvider,
-    a_coturn,
-    a_pipeline,
-)
+from tests.support.edges import TURN_URLS, ScriptedProvider
+from tests.support.pipeline import COTURN_SECRET, STUN_URLS, Client, Json, a_coturn, a_pipeline
 
 ALICE, BOB = Client("alice"), Client("bob")
 METHOD = "turn.get_credentials"
@@ -178,6 +170,16 @@ async def test_a_provider_that_fails_is_a_fault_of_ours(tmp_path: Path, http_sta
         assert await bridge.remaining(ALICE, "turn") == 100
 
 
+async def test_a_provider_that_does_not_answer_in_time_has_failed(tmp_path: Path) -> None:
+    provider = ScriptedProvider()
+    provider.gate.clear()
+    async with a_pipeline(tmp_path, provider=provider, changes={"turn.provider_timeout_seconds": 0.05}) as bridge:
+        assert (await bridge.ask(ALICE, METHOD)).code == "CALL_RELAY_PROVIDER_ERROR"
+        ((name, payload),) = bridge.events
+        assert (name, payload["http_status"]) == ("call_relay.provider_error", None)
+        assert await bridge.remaining(ALICE, "turn") == 100
+
+
 async def test_when_the_provider_recovers_the_same_rumor_succeeds(tmp_path: Path) -> None:
     provider = ScriptedProvider(ProviderFailed(503, "down"))
     async with a_pipeline(tmp_path, provider=provider) as bridge:
@@ -197,6 +199,6 @@ async def test_an_account_without_permits_is_counted(tmp_path: Path) -> None:
 
 
 async def test_an_anonymous_caller_gets_nothing() -> None:
-    service = TurnGetCredentials(a_coturn(), Pseudonyms(bytes(32)), FixedClock(), 1, (), None)
+    service = TurnGetCredentials(a_coturn(), Pseudonyms(bytes(32)), FixedClock(), 1, 1, (), None)
     with pytest.raises(Unauthorized):
         await service({}, AnonymousCaller(ALICE.key))

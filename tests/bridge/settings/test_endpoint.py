@@ -18,6 +18,11 @@ def test_live_wraps_are_taken_as_other_relays_take_them() -> None:
     assert WrapSettings().max_future_seconds == 900
 
 
+def test_filters_are_bounded_as_other_relays_bound_them() -> None:
+    assert RelaySettings().max_tag_conditions == 3
+    assert RelaySettings().max_filter_values_per_connection >= RelaySettings().max_filter_values
+
+
 def test_wraps_are_kept_thirty_days() -> None:
     assert WrapSettings().retention_seconds == 30 * 86400
 

@@ -15,6 +15,7 @@ IMPOSSIBLE = [
     ("[relay]\nseen_seconds = 120\n[wraps]\nephemeral_window_seconds = 61", "relay.seen_seconds"),
     ("[relay]\ndefault_limit = 501", "relay.default_limit"),
     ("[turn]\nttl_seconds = 86401", "turn.ttl_seconds"),
+    ("[inbox]\ndeadline_seconds = 9", "turn.provider_timeout_seconds"),
     ("[wraps]\nmax_past_seconds = 3600", "replies.backdate_max_seconds"),
     ("[upstream]\nbackoff_first_seconds = 2\nbackoff_max_seconds = 1.5", "upstream.backoff_first_seconds"),
     ("[inbox]\nmax_waiting = 63", "inbox.concurrency"),
@@ -26,6 +27,7 @@ IMPOSSIBLE = [
     ('[turn]\nprovider = "coturn"\nurls = ["turn:a"]\n[turn.coturn]\nsecret_files = []', "turn.coturn.secret_files"),
     ('[upstream]\nrelays = ["ws://127.0.0.1:7447"]', "upstream.relays"),
     ('[bridge]\npublic_url = "wss://r.org"\n[upstream]\nrelays = ["wss://r.org"]', "upstream.relays"),
+    ('[bridge]\npublic_url = "wss://r.org/"\n[upstream]\nrelays = ["wss://R.org:443"]', "upstream.relays"),
 ]
 
 POSSIBLE = [

@@ -76,7 +76,7 @@ def test_what_the_file_says_replaces_the_default_and_nothing_else() -> None:
         ("[relay]\nprot = 1", 'relay.prot: there is no such key; did you mean "port"?'),
         ("[relai]\nport = 1", 'relai: there is no such table; did you mean "relay"?'),
         ("[turn.cotrun]", 'turn.cotrun: there is no such table; did you mean "coturn"?'),
-        ("zzz = 1", "zzz: there is no such key"),
+        ("zzz = 1", "zzz: there is no such key; take it out"),
         ("port = 1", "port: there is no such key here; it belongs to [relay]"),
         ("[coturn]", "coturn: there is no such table here; it belongs to [turn]"),
         ("[turn.relay]", "turn.relay: there is no such table here; it belongs to the top"),
@@ -91,7 +91,11 @@ def test_what_the_file_says_replaces_the_default_and_nothing_else() -> None:
             "[relay]\nreplaceable_kinds = [3, 1]",
             "relay.replaceable_kinds = 1 (item 2): use replaceable kinds: 0, 3, 10000 to 19999, 30000 to 39999",
         ),
-        ('["a b"]', '"a b": there is no such table'),
+        ('["a b"]', '"a b": there is no such table; take it out'),
+        (
+            '[upstream]\nrelays = ["wss://x.example", "wss://y.example", "wss://X.example:443/"]',
+            'upstream.relays = "wss://X.example:443/" (item 3): the same as item 1; take it out',
+        ),
     ],
 )
 def test_problem_says_what_to_do(text: str, line: str) -> None:

@@ -39,7 +39,7 @@ well_formed: dict[Any, st.SearchStrategy[Any]] = {
 
 def values_of(hint: Any, key: Key) -> st.SearchStrategy[Any]:
     if isinstance(hint, GenericAlias):
-        return st.lists(well_formed[key.form], max_size=6).map(tuple)
+        return st.lists(well_formed[key.form], max_size=6, unique_by=key.identity).map(tuple)
     if issubclass(hint, StrEnum):
         return st.sampled_from(list(hint))
     if hint is bool:

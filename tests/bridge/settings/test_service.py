@@ -24,6 +24,12 @@ def test_figures_of_a_limiter_make_a_bucket() -> None:
     assert Bucket(PermitSettings().strangers.burst, PermitSettings().strangers.refill_ms).full_ms == 300_000
 
 
+def test_free_answers_are_limited_generously_for_each_and_for_all() -> None:
+    permits = PermitSettings()
+    assert (permits.free.burst, permits.free.refill_ms) == (200, 1000)
+    assert (permits.free_together.burst, permits.free_together.refill_ms) == (5000, 50)
+
+
 def test_requests_are_fresh_for_two_days() -> None:
     assert (InboxSettings().max_age_seconds, InboxSettings().max_future_seconds) == (172_800, 900)
 

@@ -23,6 +23,7 @@ class Colour(StrEnum):
 ANY = Key("Anything.")
 RANGE = Key("Number.", least=0.5, most=10)
 LIST = Key("List.", form=forms.kept_kind, max_items=3)
+DISTINCT = Key("Names.", identity=str.lower)
 FILE = Key("File.", form=forms.file, is_file=True)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -81,6 +82,16 @@ def test_every_item_that_does_not_fit_is_told() -> None:
     with pytest.raises(BadItems) as caught:
         read_value([0, 1, True], tuple[int, ...], LIST)
     assert caught.value.items == [(2, 1, forms.kept_kind(1)), (3, True, "use whole numbers")]
+
+
+def test_every_item_that_is_there_twice_is_told_with_the_one_before() -> None:
+    with pytest.raises(BadItems) as caught:
+        read_value(["a", "b", "A", "a"], tuple[str, ...], DISTINCT)
+    assert caught.value.items == [
+        (3, "A", "the same as item 1; take it out"),
+        (4, "a", "the same as item 1; take it out"),
+    ]
+    assert read_value(["a", "b"], tuple[str, ...], DISTINCT) == ("a", "b")
 
 
 @given(texts | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.booleans())

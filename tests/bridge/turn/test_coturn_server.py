@@ -56,6 +56,15 @@ async def test_wrong_password_expired_name_and_other_secret_are_refused(server: 
             await allocate(server, username, password)
 
 
+async def test_credentials_under_the_old_secret_hold_while_coturn_has_both(tmp_path: Path) -> None:
+    now = SystemClock().now()
+    async with coturn_server(tmp_path, other_secrets=["old"]) as server:
+        for secret in (server.secret, "old"):
+            provider = CoturnProvider(secret=secret.encode(), urls=server.urls, ttl_seconds=60)
+            credentials = await provider.credentials(user=USER, now=now)
+            (await allocate(server, credentials.username, credentials.password)).close()
+
+
 async def test_quota_counts_one_account_over_all_its_credentials_of_a_day(server: CoturnServer) -> None:
     provider = CoturnProvider(secret=server.secret.encode(), urls=server.urls, ttl_seconds=60)
     now = SystemClock().now()

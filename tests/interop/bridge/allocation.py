@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aioice import stun, turn
 
+from tests.interop.bridge.exchange import ice_server
 from tests.support.deadline import within
 
 _URL = re.compile(r"turn:(?P<host>[\d.]+):(?P<port>\d+)\?transport=(?P<transport>udp|tcp)")
@@ -43,6 +44,15 @@ async def refusal(url: str, username: str, password: str) -> int | None:
         relayed.close()
         await ours.closed.wait()
     raise AssertionError("the allocation was granted")
+
+
+async def check_credentials(credentials: Mapping[str, Any], urls: Sequence[str]) -> None:
+    """Hold credentials against a server: they name its addresses, they are good there, a wrong password is not."""
+    assert credentials["turn_urls"] == list(urls)
+    assert credentials["ice_servers"] == [ice_server(credentials, urls)]
+    for url in urls:
+        assert await relays_data(credentials, url)
+        assert await refusal(url, credentials["turn_username"], "wrong") == 401
 
 
 async def _allocate(url: str, username: str, password: str) -> tuple[Any, _Mailbox]:

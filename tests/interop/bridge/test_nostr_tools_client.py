@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from bridge.turn.coturn_server import CoturnServer
-from tests.interop.bridge.allocation import refusal, relays_data
-from tests.interop.bridge.exchange import LIVE, STORED, a_request, ice_server, response, result_of
+from tests.interop.bridge.allocation import check_credentials
+from tests.interop.bridge.exchange import LIVE, STORED, a_request, response, result_of
 from tests.interop.bridge.peers import run_script
 from tests.support.process import Switchboard
 
@@ -34,12 +34,7 @@ async def test_credentials_are_good_on_coturn_and_a_wrong_password_is_not(
     bridge: Switchboard, coturn: CoturnServer, kind: int
 ) -> None:
     told = await _ask(bridge, kind, a_request("turn.get_credentials"))
-    credentials = result_of(told, method="turn.get_credentials", kind=kind)
-    assert credentials["turn_urls"] == list(coturn.urls)
-    assert credentials["ice_servers"] == [ice_server(credentials, coturn.urls)]
-    for url in credentials["turn_urls"]:
-        assert await relays_data(credentials, url)
-        assert await refusal(url, credentials["turn_username"], "wrong") == 401
+    await check_credentials(result_of(told, method="turn.get_credentials", kind=kind), coturn.urls)
 
 
 @pytest.mark.parametrize("kind", [STORED, LIVE])

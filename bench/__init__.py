@@ -1,0 +1,1 @@
+"""Every published figure, measured beside its peer or its bound in one run."""
