@@ -25,7 +25,7 @@ def test_a_recipient_takes_its_own_in_their_order() -> None:
         held.hold(a_row(number, recipient), NOW)
     assert numbers(held.take("alice")) == [0, 2]
     assert held.take("alice") == []
-    assert (len(held), held.recipients, 1 in held, 0 in held) == (1, {"bob"}, True, False)
+    assert (len(held), held.recipients, 1 in held, 0 in held) == (1, frozenset({"bob"}), True, False)
 
 
 def test_one_recipient_cannot_fill_the_room_of_others() -> None:
