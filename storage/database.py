@@ -27,7 +27,7 @@ class Limits:
     max_batch: int = 500
     """Writes that share one commit."""
     readers: int = 2
-    """Connections that read."""
+    """Connections that read for the bridge; as many again read for clients of the relay."""
     busy_timeout_ms: int = 5_000
     """How long to wait for another program that locks the file, a backup for example."""
 

@@ -142,7 +142,7 @@ class KnownRequest:
 
 @dataclass(frozen=True, slots=True)
 class StoredReply:
-    """A finished gift wrap for a recipient on our own relay: kept there until it expires, beyond any quota."""
+    """A finished gift wrap for our own relay, outside the quota of others; the oldest goes when there are too many."""
 
     wrap: VerifiedEvent
     recipient: str

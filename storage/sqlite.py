@@ -5,7 +5,7 @@ A thief of the file without the storage key learns:
 - how many accounts, devices, waiting and answered requests and kept wraps there are;
 - the days on which accounts and devices came and were last seen;
 - how much each numbered account has left of which limiter, and when it last used it;
-- ids, times and expiry of kept wraps, and which of them share an unnamed recipient;
+- ids, times and expiry of kept wraps, which of them share an unnamed recipient or author, and which are our answers;
 - how many wraps were accepted lately, and in which hour each may be forgotten;
 - how many replies wait for each unnamed relay, and until when;
 - the public replaceable events, which the relay shows to everyone.

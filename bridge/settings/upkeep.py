@@ -38,7 +38,7 @@ class StorageSettings:
         10_000, "Writes that may wait; beyond that new work is refused for the moment.", least=1, most=10_000_000
     )
     max_batch: int = number(500, "Writes that are gathered into one commit.", least=1, most=100_000)
-    readers: int = number(2, "Connections for reading.", least=1, most=64)
+    readers: int = number(2, "Connections for reading; as many again read for clients.", least=1, most=64)
     purge_interval_seconds: float = number(300, "Time between clearings of what has expired.", least=1, most=86400)
 
 
