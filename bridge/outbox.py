@@ -221,9 +221,8 @@ class Outbox:
             pause = PAUSE_SECONDS
             try:
                 pause = await self._supply_once(lane)
-            except* StorageError as errors:
-                facts = {"relay": lane.url, **where(errors.exceptions[0])}
-                log.warning("answers not published", extra={"facts": facts})
+            except StorageError as error:
+                log.warning("answers not published", extra={"facts": {"relay": lane.url, **where(error)}})
             try:
                 async with asyncio.timeout(pause):
                     await lane.waker.wait()
@@ -243,11 +242,22 @@ class Outbox:
                 if not lane.waker.is_set():
                     lane.idle.set()
                 return max(1, min((row.next_attempt_at - now for row in rows), default=self._rules.last_retry_seconds))
+            # Trouble is collected, not raised in the group: in early 3.11, as of Debian 12, a group that fails leaves its task
+            # half cancelled, and the next deadline would end the lane.
+            troubles: list[StorageError] = []
             async with asyncio.TaskGroup() as attempts:
                 for row in due:
-                    attempts.create_task(self._attempt(row, lane))
+                    attempts.create_task(self._attempt(row, lane, troubles))
+            if troubles:
+                raise troubles[0]
 
-    async def _attempt(self, row: OutboxRow, lane: _Lane) -> None:
+    async def _attempt(self, row: OutboxRow, lane: _Lane, troubles: list[StorageError]) -> None:
+        try:
+            await self._publish(row, lane)
+        except StorageError as error:
+            troubles.append(error)
+
+    async def _publish(self, row: OutboxRow, lane: _Lane) -> None:
         try:
             verdict = await lane.publisher.publish(self._wrap(row))
         except Exception as error:  # noqa: BLE001 - one answer's fault must not keep the others from their relays
