@@ -242,8 +242,8 @@ class Outbox:
                 if not lane.waker.is_set():
                     lane.idle.set()
                 return max(1, min((row.next_attempt_at - now for row in rows), default=self._rules.last_retry_seconds))
-            # Trouble is collected, not raised in the group: in early 3.11, as of Debian 12, a group that fails leaves its task
-            # half cancelled, and the next deadline would end the lane.
+            # Trouble is collected, not raised in the group: in early 3.11, as Debian 12 has it, a group that fails
+            # leaves its task half cancelled, and the next deadline would end the lane.
             troubles: list[StorageError] = []
             async with asyncio.TaskGroup() as attempts:
                 for row in due:
