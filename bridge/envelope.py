@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import rfc8785
 
 from bridge.errors import Dropped, Expired, MalformedRequest
+from client.envelope import Reply
 from nips import kinds
 from nips.errors import InvalidJson
 from nips.keys import PublicKey
 from nips.nip59 import Rumor
 from nips.strict_json import parse
 from protocol.validation import Invalid, usable_request_id, validate_envelope
-
-
-class Reply(StrEnum):
-    """In which kind of wrap the asker wants the answer."""
-
-    SAME = "same"
-    STORED = "stored"
-    LIVE = "live"
 
 
 @dataclass(frozen=True, slots=True)

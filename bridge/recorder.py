@@ -9,11 +9,12 @@ from typing import Any
 
 from bridge.arrivals import Arrival
 from bridge.callers import DAY, AccountCaller, Caller
-from bridge.envelope import Freshness, Reply
+from bridge.envelope import Freshness
 from bridge.outbox import Outbox
 from bridge.replies import ReplyWriter, reply_kind
 from bridge.responses import body_of, make_response, read_response
 from client.clock import Clock
+from client.envelope import Reply
 from nips.keys import PublicKey
 from nips.nip59 import Rumor
 from storage.interface import AlreadyKnown, Answer, Committed, KnownRequest, NoPermit, Permit, RequestKey, Requests

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from bridge.envelope import Reply
 from client.clock import Clock
 from client.entropy import Entropy
+from client.envelope import Reply
 from client.wrapping import LIVE_SECONDS, wrap_rumor
 from nips import kinds
 from nips.event import VerifiedEvent

@@ -214,8 +214,6 @@ class RelayConnection:
             counts=self._link.counts,
         )
 
-    # The connection
-
     async def _stay_connected(self) -> None:
         while True:
             open_seconds = await self._connect_once()
@@ -284,8 +282,6 @@ class RelayConnection:
             if self._link.is_hopeless:
                 await socket.close(_POLICY_VIOLATION)
 
-    # The tasks beside it
-
     async def _write(self) -> None:
         while True:
             await self._has_texts.wait()
@@ -334,8 +330,6 @@ class RelayConnection:
                 await self._deliveries.join()
         except TimeoutError:
             _log.warning("%s: %d events were not handed on", self.url, self._deliveries.qsize())
-
-    # What follows from a change of the link
 
     def _settle(self) -> list[Received | StoredEnded]:
         """Act on what happened at once, and return what subscribers are to be told."""

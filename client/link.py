@@ -91,8 +91,6 @@ class Link:
         self._offences = 0
         self.is_open = False
 
-    # What the shell does
-
     def opened(self) -> None:
         """Begin a connection: ask and publish everything, again."""
         self.lost()
@@ -163,8 +161,6 @@ class Link:
         facts, self._facts = self._facts, []
         return facts
 
-    # What the caller wants
-
     def subscribe(self, name: str, filters: Sequence[Filter]) -> None:
         """Ask for events under a name of 1 to 64 characters, in place of what the name stood for before."""
         if not 1 <= len(name) <= self._limits.messages.max_subscription_id or not filters:
@@ -210,8 +206,6 @@ class Link:
         self._outbox.pop(("EVENT", event_id), None)
         self._alarms.clear(("publication", event_id))
 
-    # What is known
-
     @property
     def is_ready(self) -> bool:
         """Tell whether the relay has settled everything: no key waits for its answer, and no subscription."""
@@ -242,8 +236,6 @@ class Link:
     def waiting(self) -> int:
         """Return how many publications wait for a verdict."""
         return len(self._publications)
-
-    # What the relay says
 
     def _take(self, message: messages.RelayMessage, now: float) -> None:
         match message:
@@ -340,8 +332,6 @@ class Link:
         self._alarms.set(("auth", ""), now + self._limits.auth_seconds)
         if not self._auth.is_in_progress:
             self._conclude_auth(now)
-
-    # What follows
 
     def _conclude_auth(self, now: float) -> None:
         self._alarms.clear(("auth", ""))

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from bridge.envelope import (
     Content,
     Freshness,
-    Reply,
     check_addressee,
     check_freshness,
     read_content,
@@ -21,6 +20,7 @@ from bridge.envelope import (
     request_digest,
 )
 from bridge.errors import Dropped, Expired, MalformedRequest
+from client.envelope import Reply
 from nips.nip59 import Rumor, make_rumor
 from nips.strict_json import parse
 from tests.support.strategies import json_values, texts

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bridge.arrivals import Arrival
-from bridge.envelope import Reply
 from bridge.recorder import Recorder, Stored
+from client.envelope import Reply
 from nips.nip40 import expiration
 from nips.nip59 import Rumor
 from protocol.catalogue import load_catalogue

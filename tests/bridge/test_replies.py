@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.envelope import Reply
 from bridge.replies import MAX_INBOX_RELAYS, ReplyTimes, ReplyWriter, reply_kind
+from client.envelope import Reply
 from nips import kinds
 from nips.event import VerifiedEvent, sign_event
 from nips.nip17 import make_inbox_relays
