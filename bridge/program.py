@@ -8,3 +8,9 @@ import os
 def program() -> str:
     """Return `switchboard`, or what `./run` says that it was called as."""
     return os.environ.get("SWITCHBOARD_PROGRAM") or "switchboard"
+
+
+def typed(name: str) -> str:
+    """Return a command as it is typed; `./run` alone is its own `run`."""
+    called = program()
+    return called if name == "run" and called.endswith("/run") else f"{called} {name}"

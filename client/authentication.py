@@ -56,6 +56,11 @@ class Authentication:
         """Tell whether a round is yet to end: one is in progress, or the relay's challenge is still to come."""
         return self.is_in_progress or not self.challenges
 
+    @property
+    def is_refused(self) -> bool:
+        """Tell whether the relay has refused every key."""
+        return bool(self.states) and set(self.states.values()) == {AuthState.REFUSED}
+
     def offer(self, challenge: str, answers: Sequence[VerifiedEvent]) -> None:
         """Start a round, or add to the one in progress."""
         self.challenges.add(challenge)

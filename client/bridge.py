@@ -44,8 +44,6 @@ from nips.nip59 import Rumor, make_rumor, open_wrap
 
 _SKEW_SECONDS = 3_600
 """How far the bridge's clock and ours may differ."""
-_REPLAY_SECONDS = 300
-"""How far back live wraps are asked for: some relays keep them that long, and give them to whoever reconnects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +206,8 @@ class BridgeClient:
         stored, live = frozenset({kinds.GIFT_WRAP}), frozenset({kinds.EPHEMERAL_GIFT_WRAP})
         return [
             Filter(kinds=stored, tags=ours, since=now - BACKDATE_SECONDS - _SKEW_SECONDS),
-            Filter(kinds=live, tags=ours, since=now - _REPLAY_SECONDS),
+            # No `since`: nobody stores these, and a clock that was wrong when we asked would shut live answers out.
+            Filter(kinds=live, tags=ours),
         ]
 
     async def _take_wrap(self, wrap: VerifiedEvent) -> None:

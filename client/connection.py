@@ -303,6 +303,8 @@ class RelayConnection:
             except TimeoutError:
                 self._link.tick(self._clock.monotonic())
                 self._settle()
+                if self._link.is_hopeless and self._socket is not None:
+                    await self._socket.close(_POLICY_VIOLATION)
 
     async def _deliver(self) -> None:
         while True:

@@ -89,6 +89,7 @@ class Link:
         self._facts: list[Fact] = []
         self._counts = LinkCounts()
         self._offences = 0
+        self._is_stale = False
         self.is_open = False
 
     def opened(self) -> None:
@@ -106,6 +107,7 @@ class Link:
         self._auth = Authentication()
         self._outbox.clear()
         self._offences = 0
+        self._is_stale = False
         self._alarms.clear(("auth", ""))
         for subscription in self._subscriptions.values():
             subscription.forget_connection()
@@ -140,6 +142,9 @@ class Link:
                 self._settle(name, Verdict(Outcome.AUTH_REQUIRED if demand else Outcome.UNANSWERED, demand))
             elif (subscription := self._subscriptions[name]).state is SubscriptionState.HELD:
                 self._refuse(subscription, subscription.demand, now)
+            elif subscription.state is SubscriptionState.REFUSED and self._auth.is_refused:
+                # Our clock may have been wrong when we signed; only a new connection brings a new challenge.
+                self._is_stale = True
             else:
                 self._ask(subscription)
 
@@ -214,8 +219,8 @@ class Link:
 
     @property
     def is_hopeless(self) -> bool:
-        """Tell whether the relay has sent so much nonsense that the connection should be closed."""
-        return self._offences > self._limits.max_offences
+        """Tell whether the connection should be closed: too much nonsense came, or only a new one may authenticate."""
+        return self._is_stale or self._offences > self._limits.max_offences
 
     @property
     def auth(self) -> dict[PublicKey, AuthState]:

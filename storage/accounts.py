@@ -52,8 +52,8 @@ def record_seen(connection: sqlite3.Connection, vault: Vault, device_id: str, da
     """Note the day on which a device was last seen."""
     # Most requests come on a day that is noted already; those write nothing.
     connection.execute(
-        "UPDATE devices SET last_seen_day = ?1 WHERE device = ?2 AND last_seen_day <> ?1",
-        (day, _device_index(vault, device_id)),
+        "UPDATE devices SET last_seen_day = ? WHERE device = ? AND last_seen_day <> ?",
+        (day, _device_index(vault, device_id), day),
     )
 
 

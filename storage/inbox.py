@@ -68,9 +68,9 @@ def _add(connection: sqlite3.Connection, vault: Vault, entry: InboxEntry, seen_u
     arrival = _arrival(vault, entry.id)
     # A wrap may wait for longer than it is remembered, hence both tables.
     is_known, waiting = connection.execute(
-        "SELECT EXISTS (SELECT 1 FROM seen WHERE arrival = ?1) OR EXISTS (SELECT 1 FROM inbox WHERE arrival = ?1),"
+        "SELECT EXISTS (SELECT 1 FROM seen WHERE arrival = ?) OR EXISTS (SELECT 1 FROM inbox WHERE arrival = ?),"
         " (SELECT amount FROM counts WHERE name = 'inbox')",
-        (arrival,),
+        (arrival, arrival),
     ).fetchone()
     if is_known:
         return Added.DUPLICATE

@@ -15,7 +15,7 @@ from storage.interface import AlreadyKnown, Answer, Committed, KnownRequest, NoP
 from storage.outbox import enqueue
 
 # One statement for both keys; the rumor's own answer comes before that of another rumor with the same id.
-_FIND = "SELECT rumor, answer FROM responses WHERE rumor = ?1 OR request = ?2 ORDER BY rumor = ?1 DESC LIMIT 1"
+_FIND = "SELECT rumor, answer FROM responses WHERE rumor = ? OR request = ? ORDER BY rumor = ? DESC LIMIT 1"
 
 
 class SqliteRequests:
@@ -27,9 +27,7 @@ class SqliteRequests:
     async def find(self, *, scope: str, request_id: str, rumor_id: str) -> KnownRequest | None:
         """Return the answer to this very rumor or, failing that, to this (scope, id)."""
         vault = self._database.vault
-        row = await self._database.readers.row(
-            _FIND, (_rumor_index(vault, rumor_id), _request_index(vault, scope, request_id))
-        )
+        row = await self._database.readers.row(_FIND, _keys(vault, scope, request_id, rumor_id))
         return _known(vault, *row) if row else None
 
     async def commit(self, answer: Answer) -> Committed | NoPermit | AlreadyKnown:
@@ -73,9 +71,14 @@ def _commit(connection: sqlite3.Connection, vault: Vault, answer: Answer) -> Com
 
 
 def _find(connection: sqlite3.Connection, vault: Vault, request: RequestKey) -> KnownRequest | None:
-    keys = (_rumor_index(vault, request.rumor_id), _request_index(vault, request.scope, request.request_id))
+    keys = _keys(vault, request.scope, request.request_id, request.rumor_id)
     row = connection.execute(_FIND, keys).fetchone()
     return _known(vault, *row) if row else None
+
+
+def _keys(vault: Vault, scope: str, request_id: str, rumor_id: str) -> tuple[bytes, bytes, bytes]:
+    rumor = _rumor_index(vault, rumor_id)
+    return rumor, _request_index(vault, scope, request_id), rumor
 
 
 def _insert(connection: sqlite3.Connection, vault: Vault, request: RequestKey, answer: Answer) -> None:

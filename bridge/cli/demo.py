@@ -21,8 +21,8 @@ from rich.text import Text
 
 from bridge.app import Bridge, running_bridge
 from bridge.cli.init import make_home
-from bridge.cli.options import program
 from bridge.home import Home, write_secret
+from bridge.program import typed
 from bridge.settings.service import TurnProvider
 from bridge.settings.tree import Settings
 from bridge.turn.coturn_server import HOST, CoturnFailed, CoturnServer, coturn_server, is_installed
@@ -103,7 +103,7 @@ async def _demo(steps: _Steps) -> None:
             "[yellow]No allocation shown: there is no `turnserver` here (Debian: apt-get install coturn).[/yellow]"
         )
     steps.total()
-    steps.say(f"Next: [bold]{program()} init[/bold], then [bold]{program()} run[/bold].")
+    steps.say(f"Next: [bold]{typed('init')}[/bold], then [bold]{typed('run')}[/bold].")
 
 
 @asynccontextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+from typing import Any
 
 import pytest
 
@@ -152,6 +154,34 @@ async def test_relay_that_is_busy_is_asked_again_later() -> None:
         connection.subscribe("a", notes, Inbox().take)
         async with running(connection):
             await connection.wait_ready()
+
+
+async def test_link_whose_key_was_refused_comes_back_for_a_new_challenge() -> None:
+    accepted = asyncio.Event()
+
+    async def relay(session: FakeSession) -> None:
+        is_first = session.number == 0
+        await session.say("AUTH", f"challenge {session.number}")
+        messages: dict[str, Any] = {}
+        while set(messages) != {"AUTH", "REQ"}:
+            verb, subject, *_ = json.loads(await session.socket.recv())
+            messages[verb] = subject
+            # The first time our clock was wrong, as at a boot before NTP.
+            if verb == "AUTH":
+                await session.say("OK", subject["id"], not is_first, "invalid: created_at" if is_first else "")
+        if is_first:
+            await session.say("CLOSED", messages["REQ"], "auth-required: prove a key")
+        else:
+            accepted.set()
+            await session.say("EOSE", (await session.expect("REQ"))[1])
+
+    async with within(), FakeRelay(relay) as server:
+        connection = connection_to(server.url, AUTHOR, link=LinkLimits(max_delay_seconds=0.01))
+        connection.subscribe("a", notes, Inbox().take)
+        async with running(connection):
+            await accepted.wait()
+            await connection.wait_ready()
+            assert connection.status.auth == {AUTHOR.public_key: AuthState.ACCEPTED}
 
 
 async def test_operator_reads_when_a_link_comes_and_goes(caplog: pytest.LogCaptureFixture) -> None:
