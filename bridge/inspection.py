@@ -30,6 +30,7 @@ class Inspector:
     now: int
     window: WrapWindow
     max_event_bytes: int
+    max_tags: int
     unsigned_seals: bool
 
     def inspect(self, line: str) -> Mapping[str, Any]:
@@ -41,6 +42,8 @@ class Inspector:
             event = parse_event(value)
             if len(event.to_json().encode()) > self.max_event_bytes:
                 raise InvalidEvent(f"larger than {self.max_event_bytes} bytes")
+            if len(event.tags) > self.max_tags:
+                raise InvalidEvent(f"tags: more than {self.max_tags}")
             return self._open(event)
         except (NipError, Dropped) as refusal:
             return _verdict(identity, reason=str(refusal))

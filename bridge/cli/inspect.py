@@ -48,6 +48,7 @@ def command(
         now=SystemClock().now() if at is None else at,
         window=wrap_window(settings),
         max_event_bytes=settings.relay.max_event_bytes,
+        max_tags=settings.wraps.max_tags,
         unsigned_seals=settings.compat.unsigned_seals and not strict,
     )
     for line in _lines(sys.stdin.buffer, MAX_LINE_BYTES):

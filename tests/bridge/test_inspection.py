@@ -33,7 +33,7 @@ KEYS = {"id", "accepted", "reason", "sender", "rumor_kind"}
 
 
 def an_inspector(*, unsigned_seals: bool = True, now: int = NOW, max_event_bytes: int = 131_072) -> Inspector:
-    return Inspector(BRIDGE, now, WrapWindow(), max_event_bytes, unsigned_seals)
+    return Inspector(BRIDGE, now, WrapWindow(), max_event_bytes, 16, unsigned_seals)
 
 
 def verdict_on(wrap: Json | str, **changes: Any) -> Mapping[str, Any]:
@@ -192,3 +192,9 @@ def test_no_field_of_a_seal_or_rumor_makes_it_raise(name: str, value: Any) -> No
     except (TypeError, ValueError):
         rumor = {**a_rumor(), name: value}
     verdict_on(a_wrap(a_seal(rumor)))
+
+
+def test_wrap_with_more_tags_than_the_relay_takes_is_refused() -> None:
+    tags = [["p", BRIDGE.public_key], *([["t", "x"]] * 15)]
+    assert verdict_on(a_wrap(a_seal(a_rumor()), tags=tags))["accepted"]
+    assert verdict_on(a_wrap(a_seal(a_rumor()), tags=[*tags, ["t", "y"]]))["reason"] == "tags: more than 16"
