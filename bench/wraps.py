@@ -1,4 +1,4 @@
-"""Wrapping and opening a request of 1 KB beside the bare bound: the curve operations alone, on prepared buffers."""
+"""Wrapping and opening a request of 1 KB beside its bound: the same curve operations alone, through `nips/keys`."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridge.errors import StartupError
-from bridge.program import program
+from bridge.program import typed
 from bridge.pseudonyms import Pseudonyms
 from client.entropy import Entropy, draw_key
 from nips.keys import SecretKey
@@ -56,6 +56,6 @@ async def load_identity(secrets: Secrets) -> Identity:
     if raw is None or pseudonym_key is None:
         raise StartupError(
             "storage.file: the database holds no bridge key: name the one that is meant or put it back from a backup, "
-            f"or make a new bridge: `{program()} init` with another --home"
+            f"or make a new bridge: `{typed('init')}` with another --home"
         )
     return Identity(SecretKey(raw), Pseudonyms(pseudonym_key))

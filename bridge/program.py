@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import PurePath
 
 
 def program() -> str:
@@ -13,4 +14,4 @@ def program() -> str:
 def typed(name: str) -> str:
     """Return a command as it is typed; `./run` alone is its own `run`."""
     called = program()
-    return called if name == "run" and called.endswith("/run") else f"{called} {name}"
+    return called if name == "run" and PurePath(called).name == "run" else f"{called} {name}"

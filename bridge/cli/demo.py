@@ -153,7 +153,7 @@ def _describe(credentials: TurnCredentials) -> list[str]:
     return [
         f"user {credentials.username} (expiry, and a pseudonym of the day)",
         f"for {credentials.ttl_seconds // 3600} h, at {', '.join(credentials.urls)}",
-        "on the wire: two gift wraps of kind 21059; what is asked and answered is in neither",
+        "on the wire: two gift wraps of kind 21059; what is asked and answered is readable in neither",
     ]
 
 

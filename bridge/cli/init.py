@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge.cli.card import facts_of, show_card
-from bridge.cli.options import DEFAULT_HOME, HomeOption, program, read_key_file
+from bridge.cli.options import DEFAULT_HOME, HomeOption, read_key_file
 from bridge.errors import StartupError
 from bridge.home import Home, made_already
 from bridge.identity import Identity, make_identity
+from bridge.program import typed
 from bridge.settings.ice_url import IceUrl, is_address, parse_ice_url
 from bridge.settings.reading import parse_settings
 from bridge.settings.rendering import render
@@ -208,7 +209,7 @@ class _Words:
         """Say what coturn needs, or that there are no credentials yet."""
         turn = self._settings.turn
         if turn.provider is TurnProvider.NONE:
-            self._say(f"No TURN server yet: set [turn] in relay.toml, or see it all work with `{program()} demo`.")
+            self._say(f"No TURN server yet: set [turn] in relay.toml, or see it all work with `{typed('demo')}`.")
         else:
             secret_file = self._home.path / turn.coturn.secret_files[0]
             self._say(f"coturn needs: use-auth-secret, and static-auth-secret= the text in {secret_file}.")
@@ -219,11 +220,8 @@ class _Words:
 
     def next_step(self) -> None:
         """Say how to start it."""
-        # `./run` starts the bridge by itself.
-        words = [program()] if Path(program()).name == "run" else [program(), "run"]
-        if self._home.path != DEFAULT_HOME:
-            words += ["--home", shlex.quote(str(self._home.path))]
-        self._say(f"Next: {' '.join(words)}", style="bold")
+        where = "" if self._home.path == DEFAULT_HOME else f" --home {shlex.quote(str(self._home.path))}"
+        self._say(f"Next: {typed('run')}{where}", style="bold")
 
     def _say(self, text: str, *, style: str = "") -> None:
         self._console.print(Text(text, style=style), soft_wrap=True)

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from bridge.errors import StartupError
-from bridge.program import program as program
 from nips.errors import NipError
 from nips.keys import SecretKey
 from nips.nip19 import parse_secret_key_text

@@ -11,9 +11,10 @@ from rich.console import Console
 
 from bridge.app import Bridge, running_bridge
 from bridge.cli.card import facts_of, show_card
-from bridge.cli.options import DEFAULT_HOME, HomeOption, program
+from bridge.cli.options import DEFAULT_HOME, HomeOption
 from bridge.home import Home
 from bridge.logs import set_up_logging
+from bridge.program import typed
 from bridge.settings.service import TurnProvider, TurnSettings
 from bridge.settings.tree import Settings
 from client.clock import SystemClock
@@ -68,5 +69,5 @@ def _greet(bridge: Bridge, settings: Settings) -> None:
 
 def _turn(turn: TurnSettings) -> str:
     if turn.provider is TurnProvider.NONE:
-        return f'none yet. See it work: {program()} demo. To have it: docs/operator.md, "With coturn"'
+        return f'none yet. See it work: {typed("demo")}. To have it: docs/operator.md, "With coturn"'
     return f"{turn.provider.value}: {', '.join(turn.urls)}"
