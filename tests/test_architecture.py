@@ -34,7 +34,7 @@ ONLY_IN: dict[str, set[str]] = {
     "secp256k1": {"nips/keys.py"},
     "secrets": {"client/entropy.py"},
     "sqlite3": {"storage/"},
-    "websockets": {"bridge/relay/server.py", "client/connection.py"},
+    "websockets": {"bridge/relay/server.py", "bridge/relay/socket.py", "client/connection.py"},
 }
 
 CLOCK = {"client/clock.py"}

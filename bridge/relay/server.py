@@ -1,10 +1,4 @@
-"""The sockets of the relay: connections in, frames to conversations, texts out. All else is decided elsewhere.
-
-What waits for a client lies in its transport's buffer and nowhere else. Three things fill it: answers, which wait for
-the buffer to empty before more is read from the client; live events, which never wait; and pongs, which `websockets`
-writes by itself. A client that lets more pile up than `max_unsent_bytes`, or lies still for `stall_seconds` with the
-buffer above its high-water mark, is dropped.
-"""
+"""The sockets of the relay: connections in, frames to conversations, texts out. All else is decided elsewhere."""
 
 from __future__ import annotations
 
@@ -12,13 +6,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self, cast
 
-from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
+from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
@@ -29,6 +22,7 @@ from bridge.relay.conversation import Conversation
 from bridge.relay.faults import note_fault
 from bridge.relay.limits import ServerLimits
 from bridge.relay.pages import FULL, Page, Pages, Question
+from bridge.relay.socket import ClientSocket, Crowd
 from bridge.relay.subscriptions import Push
 
 log = logging.getLogger(__name__)
@@ -38,79 +32,6 @@ _FRAMES_AHEAD = 4
 
 # Waiting bytes from which on the sender of an answer waits.
 _HIGH_WATER_BYTES = 65_536
-
-
-@dataclass(frozen=True, slots=True)
-class _Crowd:
-    """Everybody who is connected, and those of them who have opened a websocket."""
-
-    all: set[_Socket] = field(default_factory=set)
-    clients: set[_Socket] = field(default_factory=set)
-
-
-class _Socket(ServerConnection):
-    """A websocket that drops a client which does not read."""
-
-    def __init__(self, *arguments: Any, crowd: _Crowd, limits: ServerLimits, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._crowd = crowd
-        self._limits = limits
-        self._stall: asyncio.TimerHandle | None = None
-
-    def push(self, text: str) -> bool:
-        """Send without waiting; return False when the client is gone or has just been dropped."""
-        if self.state is not OPEN or self.transport.is_closing():
-            return False
-        broadcast([self], text)
-        return self._check_unsent()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._crowd.all.add(self)
-        # As many again may be opening, or asking for a page; past that nobody is even listened to.
-        if len(self._crowd.all) > 2 * self._limits.max_connections:
-            self.transport.abort()
-
-    def admit(self) -> bool:
-        """Count this one among the clients, if there is room."""
-        if len(self._crowd.clients) >= self._limits.max_connections:
-            return False
-        self._crowd.clients.add(self)
-        return True
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._crowd.all.discard(self)
-        self._crowd.clients.discard(self)
-        self._end_stall()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._check_unsent()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._stall = self.loop.call_later(self._limits.stall_seconds, self._drop, "reads nothing")
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._end_stall()
-
-    def _check_unsent(self) -> bool:
-        if self.transport.get_write_buffer_size() > self._limits.max_unsent_bytes:
-            self._drop("reads too slowly")
-        return not self.transport.is_closing()
-
-    def _end_stall(self) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
-
-    def _drop(self, reason: str) -> None:
-        # No close frame: it would have to wait behind what the client does not read.
-        if not self.transport.is_closing():
-            log.info("client dropped", extra={"facts": {"reason": reason}})
-            self.transport.abort()
 
 
 class RelayServer:
@@ -133,7 +54,7 @@ class RelayServer:
         self._max_message_bytes = max_message_bytes
         self._converse = converse
         self._make_pages = pages
-        self._crowd = _Crowd()
+        self._crowd = Crowd()
         self._listening: set[asyncio.Timeout] = set()
         self._answering = 0
         self._quiet = asyncio.Event()
@@ -172,7 +93,7 @@ class RelayServer:
             max_queue=_FRAMES_AHEAD,
             # Far enough below the bound that one more answer does not reach it.
             write_limit=min(_HIGH_WATER_BYTES, limits.max_unsent_bytes // 4),
-            create_connection=cast("type[ServerConnection]", partial(_Socket, crowd=self._crowd, limits=limits)),
+            create_connection=cast("type[ServerConnection]", partial(ClientSocket, crowd=self._crowd, limits=limits)),
             start_serving=False,
         )
 
@@ -203,7 +124,7 @@ class RelayServer:
                 closing.create_task(self._close(socket))
         await self._server.wait_closed()
 
-    async def _close(self, socket: _Socket) -> None:
+    async def _close(self, socket: ClientSocket) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._limits.close_seconds):
                 if socket.state is OPEN:
@@ -211,7 +132,7 @@ class RelayServer:
         socket.transport.abort()
 
     async def _talk(self, socket: ServerConnection) -> None:
-        conversation = self._converse(cast("_Socket", socket).push)
+        conversation = self._converse(cast("ClientSocket", socket).push)
         try:
             await socket.send(conversation.greet())
             await self._listen(socket, conversation)
@@ -274,7 +195,7 @@ class RelayServer:
             wants_websocket="websocket" in ", ".join(request.headers.get_all("Upgrade")).lower(),
         )
         page = self._pages.answer(question)
-        if page is None and not cast("_Socket", connection).admit():
+        if page is None and not cast("ClientSocket", connection).admit():
             page = FULL
         return None if page is None else _response(connection, page)
 

@@ -1,150 +1,21 @@
-"""The sockets: who is let in, who is dropped, and how it all ends. Conversations here say what a test wants."""
+"""The server: what is answered over HTTP, whose connection is closed, and how it all ends."""
 
 from __future__ import annotations
 
 import asyncio
-import http.client
 import json
-import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
-from bridge.relay.conversation import Conversation
-from bridge.relay.limits import ServerLimits
-from bridge.relay.pages import Pages
 from bridge.relay.server import RelayServer
 from bridge.relay.session import Farewell
-from bridge.relay.subscriptions import Push
-from nips.nip11 import MEDIA_TYPE, RelayInformation
+from nips.nip11 import MEDIA_TYPE
+from tests.bridge.relay.house import LIMITS, SMALL, House, Scripted, ask, closed, pause_of
 from tests.support.deadline import within
-
-LIMITS = ServerLimits(close_seconds=2)
-SMALL = 4096
-
-
-class Scripted(Conversation):
-    """Answers a frame with what `script` yields for it."""
-
-    def __init__(self, house: House, push: Push) -> None:
-        self.house = house
-        self.push = push
-        self.ended = asyncio.Event()
-        self.parting: Farewell | None = None
-
-    @property
-    def farewell(self) -> Farewell | None:
-        return self.parting
-
-    @property
-    def is_listening(self) -> bool:
-        return self.house.listens()
-
-    def greet(self) -> str:
-        return "hello"
-
-    async def answer(self, frame: str | bytes) -> AsyncGenerator[str]:
-        async for text in self.house.script(self, frame):
-            yield text
-
-    def end(self) -> None:
-        self.ended.set()
-
-
-async def echo(conversation: Scripted, frame: str | bytes) -> AsyncIterator[str]:
-    yield f"echo {frame!r}"
-
-
-@dataclass
-class House:
-    """A server and the conversations that it holds."""
-
-    limits: ServerLimits = LIMITS
-    script: Callable[[Scripted, str | bytes], AsyncIterator[str]] = echo
-    listens: Callable[[], bool] = lambda: True
-    conversations: list[Scripted] = field(default_factory=list)
-
-    @asynccontextmanager
-    async def open(self, *, send_buffer: int | None = None) -> AsyncIterator[RelayServer]:
-        server = RelayServer(
-            host="127.0.0.1",
-            port=0,
-            limits=self.limits,
-            max_message_bytes=1000,
-            converse=self._converse,
-            pages=lambda port: Pages(RelayInformation(name="Test"), f"ws://127.0.0.1:{port}"),
-        )
-        async with server:
-            if send_buffer is not None:
-                # Connections inherit it; otherwise the kernel takes megabytes before anything waits here.
-                for listener in server._server.sockets:
-                    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
-            self.server = server
-            self.url = f"ws://127.0.0.1:{server.port}"
-            yield server
-
-    def _converse(self, push: Push) -> Conversation:
-        conversation = Scripted(self, push)
-        self.conversations.append(conversation)
-        return conversation
-
-    @asynccontextmanager
-    async def client(self, **options: Any) -> AsyncIterator[ClientConnection]:
-        async with connect(self.url, compression=None, ping_interval=None, **options) as client:
-            async with within():
-                assert await client.recv() == "hello"
-            yield client
-
-    @asynccontextmanager
-    async def deaf_client(self) -> AsyncIterator[ClientConnection]:
-        """Connect somebody who reads nothing after the greeting, with hardly any room in between."""
-        sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
-        sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.server.port))
-        async with self.client(sock=sock, close_timeout=0.1) as client:
-            client.transport.pause_reading()
-            yield client
-
-
-async def closed(client: ClientConnection) -> int | None:
-    """Return the code with which the relay closes."""
-    async with within():
-        await client.wait_closed()
-    return client.close_code
-
-
-def get(port: int, method: str = "GET", path: str = "/", **headers: str) -> tuple[int, dict[str, str], str]:
-    """Ask over plain HTTP."""
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
-        client.request(method, path, headers=headers)
-        response = client.getresponse()
-        return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read().decode()
-    finally:
-        client.close()
-
-
-async def ask(port: int, method: str = "GET", path: str = "/", **headers: str) -> tuple[int, dict[str, str], str]:
-    return await asyncio.to_thread(get, port, method, path, **headers)
-
-
-def pause_of(server: RelayServer) -> asyncio.Event:
-    """Return what is set when the only client has more waiting than its answers may add to."""
-    (connection,) = server._crowd.clients
-    paused, pause = asyncio.Event(), connection.pause_writing
-
-    def pause_writing() -> None:
-        pause()
-        paused.set()
-
-    connection.pause_writing = pause_writing  # type: ignore[method-assign]
-    return paused
 
 
 async def stop(server: RelayServer) -> None:
@@ -214,56 +85,6 @@ async def test_people_read_what_this_is() -> None:
         assert (await ask(server.port, "HEAD"))[2] == ""
         assert (await ask(server.port, "DELETE"))[0] == 405
         assert (await ask(server.port, path="/metrics"))[0] == 404
-
-
-# --- who is let in
-
-
-async def test_no_more_clients_than_allowed() -> None:
-    house = House(replace(LIMITS, max_connections=2))
-    async with house.open() as server:
-        async with house.client(), house.client():
-            with pytest.raises(InvalidStatus) as refused:
-                await connect(house.url)
-            assert refused.value.response.status_code == 503
-            assert refused.value.response.headers["Retry-After"] == "30"
-            assert (await ask(server.port))[0] == 200
-        async with within():
-            await asyncio.gather(*(conversation.ended.wait() for conversation in house.conversations))
-        async with house.client():
-            pass
-
-
-async def test_no_more_than_as_many_again_are_connected_without_being_clients() -> None:
-    house = House(replace(LIMITS, max_connections=2))
-    async with house.open() as server:
-        streams = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(6)]
-        async with within():
-            ends = [await reader.read() for reader, _ in streams[4:]]
-        assert ends == [b"", b""]
-        assert len(server._crowd.all) == 4
-        for _, writer in streams:
-            writer.close()
-
-
-async def test_who_does_not_open_the_websocket_in_time_is_let_go() -> None:
-    house = House(replace(LIMITS, handshake_seconds=0.05))
-    async with house.open() as server:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(b"GET / HTTP/1.1\r\n")
-        async with within():
-            assert await reader.read() == b""
-        writer.close()
-
-
-async def test_request_that_only_looks_like_a_websocket_takes_no_place() -> None:
-    house = House(replace(LIMITS, max_connections=1))
-    async with house.open() as server:
-        for _ in range(3):
-            status, _, _ = await ask(server.port, Upgrade="websocket", Connection="Upgrade")
-            assert status == 400
-        async with house.client():
-            pass
 
 
 # --- who is sent away
@@ -345,84 +166,6 @@ async def test_fault_of_ours_closes_one_connection_and_is_logged(caplog: pytest.
             assert await other.recv() == "fine"
     assert "failed" in [record.getMessage() for record in caplog.records if record.name.startswith("bridge")]
     assert "recipient" not in str([vars(record).get("facts") for record in caplog.records])
-
-
-# --- who does not read
-
-
-async def test_slow_reader_is_dropped_while_a_fast_one_gets_everything() -> None:
-    house = House(replace(LIMITS, max_unsent_bytes=200_000))
-    async with house.open(send_buffer=SMALL), house.deaf_client(), house.client() as fast:
-        slow, quick = (conversation.push for conversation in house.conversations)
-        for number in range(500):
-            text = f"{number} {'x' * 10_000}"
-            slow(text)
-            assert quick(text)
-            async with within():
-                assert await fast.recv() == text
-        assert slow("more") is False
-        async with within():
-            await house.conversations[0].ended.wait()
-        assert not house.conversations[1].ended.is_set()
-
-
-async def test_no_more_waits_for_a_client_than_allowed_and_one_text() -> None:
-    house = House(replace(LIMITS, max_unsent_bytes=200_000))
-    async with house.open(send_buffer=SMALL) as server, house.deaf_client():
-        (conversation,) = house.conversations
-        (connection,) = server._crowd.clients
-        most = 0
-        while conversation.push("x" * 10_000):
-            most = max(most, connection.transport.get_write_buffer_size())
-        assert 100_000 < most <= 200_000
-
-
-async def test_answers_wait_for_the_reader_and_what_makes_them_waits_too() -> None:
-    made = 0
-
-    async def script(conversation: Scripted, frame: str | bytes) -> AsyncIterator[str]:
-        nonlocal made
-        for _ in range(1000):
-            made += 1
-            yield "x" * 10_000
-
-    house = House(script=script)
-    async with house.open(send_buffer=SMALL) as server, house.deaf_client() as client:
-        paused = pause_of(server)
-        await client.send("everything")
-        async with within():
-            await paused.wait()
-        assert made < 100
-        client.transport.resume_reading()
-        async with within():
-            for _ in range(1000):
-                assert len(await client.recv()) == 10_000
-        assert made == 1000
-
-
-async def test_client_that_leaves_lying_what_it_asked_for_is_dropped() -> None:
-    async def script(conversation: Scripted, frame: str | bytes) -> AsyncIterator[str]:
-        for _ in range(1000):
-            yield "x" * 10_000
-
-    house = House(replace(LIMITS, stall_seconds=0.1), script=script)
-    async with house.open(send_buffer=SMALL), house.deaf_client() as client:
-        await client.send("everything")
-        async with within():
-            await house.conversations[0].ended.wait()
-
-
-async def test_flood_of_pings_by_somebody_who_reads_nothing_is_cut_off() -> None:
-    house = House(replace(LIMITS, max_unsent_bytes=100_000))
-    async with house.open(send_buffer=SMALL) as server, house.deaf_client() as client:
-        (connection,) = server._crowd.clients
-        async with within():
-            while server._crowd.clients:
-                for _ in range(100):
-                    client.protocol.send_ping(b"x" * 125)
-                client.send_data()
-                assert connection.transport.get_write_buffer_size() < 400_000
-                await asyncio.sleep(0)
 
 
 async def test_busy_client_does_not_starve_another() -> None:

@@ -1,0 +1,141 @@
+"""Who is let in, and who is dropped for not reading."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from tests.bridge.relay.house import LIMITS, SMALL, House, Scripted, ask, pause_of
+from tests.support.deadline import within
+
+# --- who is let in
+
+
+async def test_no_more_clients_than_allowed() -> None:
+    house = House(replace(LIMITS, max_connections=2))
+    async with house.open() as server:
+        async with house.client(), house.client():
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(house.url)
+            assert refused.value.response.status_code == 503
+            assert refused.value.response.headers["Retry-After"] == "30"
+            assert (await ask(server.port))[0] == 200
+        async with within():
+            await asyncio.gather(*(conversation.ended.wait() for conversation in house.conversations))
+        async with house.client():
+            pass
+
+
+async def test_no_more_than_as_many_again_are_connected_without_being_clients() -> None:
+    house = House(replace(LIMITS, max_connections=2))
+    async with house.open() as server:
+        streams = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(6)]
+        async with within():
+            ends = [await reader.read() for reader, _ in streams[4:]]
+        assert ends == [b"", b""]
+        assert len(server._crowd.all) == 4
+        for _, writer in streams:
+            writer.close()
+
+
+async def test_who_does_not_open_the_websocket_in_time_is_let_go() -> None:
+    house = House(replace(LIMITS, handshake_seconds=0.05))
+    async with house.open() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET / HTTP/1.1\r\n")
+        async with within():
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_request_that_only_looks_like_a_websocket_takes_no_place() -> None:
+    house = House(replace(LIMITS, max_connections=1))
+    async with house.open() as server:
+        for _ in range(3):
+            status, _, _ = await ask(server.port, Upgrade="websocket", Connection="Upgrade")
+            assert status == 400
+        async with house.client():
+            pass
+
+
+# --- who does not read
+
+
+async def test_slow_reader_is_dropped_while_a_fast_one_gets_everything() -> None:
+    house = House(replace(LIMITS, max_unsent_bytes=200_000))
+    async with house.open(send_buffer=SMALL), house.deaf_client(), house.client() as fast:
+        slow, quick = (conversation.push for conversation in house.conversations)
+        for number in range(500):
+            text = f"{number} {'x' * 10_000}"
+            slow(text)
+            assert quick(text)
+            async with within():
+                assert await fast.recv() == text
+        assert slow("more") is False
+        async with within():
+            await house.conversations[0].ended.wait()
+        assert not house.conversations[1].ended.is_set()
+
+
+async def test_no_more_waits_for_a_client_than_allowed_and_one_text() -> None:
+    house = House(replace(LIMITS, max_unsent_bytes=200_000))
+    async with house.open(send_buffer=SMALL) as server, house.deaf_client():
+        (conversation,) = house.conversations
+        (connection,) = server._crowd.clients
+        most = 0
+        while conversation.push("x" * 10_000):
+            most = max(most, connection.transport.get_write_buffer_size())
+        assert 100_000 < most <= 200_000
+
+
+async def test_answers_wait_for_the_reader_and_what_makes_them_waits_too() -> None:
+    made = 0
+
+    async def script(conversation: Scripted, frame: str | bytes) -> AsyncIterator[str]:
+        nonlocal made
+        for _ in range(1000):
+            made += 1
+            yield "x" * 10_000
+
+    house = House(script=script)
+    async with house.open(send_buffer=SMALL) as server, house.deaf_client() as client:
+        paused = pause_of(server)
+        await client.send("everything")
+        async with within():
+            await paused.wait()
+        assert made < 100
+        client.transport.resume_reading()
+        async with within():
+            for _ in range(1000):
+                assert len(await client.recv()) == 10_000
+        assert made == 1000
+
+
+async def test_client_that_leaves_lying_what_it_asked_for_is_dropped() -> None:
+    async def script(conversation: Scripted, frame: str | bytes) -> AsyncIterator[str]:
+        for _ in range(1000):
+            yield "x" * 10_000
+
+    house = House(replace(LIMITS, stall_seconds=0.1), script=script)
+    async with house.open(send_buffer=SMALL), house.deaf_client() as client:
+        await client.send("everything")
+        async with within():
+            await house.conversations[0].ended.wait()
+
+
+async def test_flood_of_pings_by_somebody_who_reads_nothing_is_cut_off() -> None:
+    house = House(replace(LIMITS, max_unsent_bytes=100_000))
+    async with house.open(send_buffer=SMALL) as server, house.deaf_client() as client:
+        (connection,) = server._crowd.clients
+        async with within():
+            while server._crowd.clients:
+                for _ in range(100):
+                    client.protocol.send_ping(b"x" * 125)
+                client.send_data()
+                assert connection.transport.get_write_buffer_size() < 400_000
+                await asyncio.sleep(0)
