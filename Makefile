@@ -37,12 +37,13 @@ lock-python: venv
 	$(compile) --upgrade pyproject.toml --group pyproject.toml:test --constraints requirements/run.txt \
 		--output-file requirements/test.txt
 	$(compile) --upgrade --group pyproject.toml:node --output-file requirements/node.txt
+	$(compile) --upgrade --group pyproject.toml:peers --output-file requirements/peers.txt
 
 lock-node: venv
 	cd tests/interop && PATH="$(CURDIR)/.venv/bin:$$PATH" npm install --package-lock-only --silent
 	.venv/bin/python scripts/strip_addresses.py tests/interop/package-lock.json
 
 clean: ## remove what can be made again; never ./data
-	rm -rf .venv .setup.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist *.egg-info
+	rm -rf .venv .venv-peers .setup.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist *.egg-info
 	rm -rf tests/interop/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

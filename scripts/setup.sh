@@ -143,6 +143,7 @@ key() {
         test) cksum requirements/test.txt ;;
         project) cksum pyproject.toml ;;
         node) cksum requirements/node.txt tests/interop/package-lock.json ;;
+        peers) cksum requirements/peers.txt ;;
     esac
 }
 is_fresh() { [ -f ".venv/$1.stamp" ] && [ "$(key "$1")" = "$(cat ".venv/$1.stamp")" ]; }
@@ -223,6 +224,23 @@ fill_node_modules() {
     stamp node
 }
 
+# --- Peers: relays that others wrote, to be checked and measured beside ours. They bring a web server and its tree of
+# packages in versions of their own, so they live apart.
+
+fill_peers() {
+    [ ! -x .venv-peers/bin/python ] || ! is_fresh peers || return 0
+    greet
+    step peers "$(grep -c '==' requirements/peers.txt) packages, as locked in requirements/peers.txt, in .venv-peers"
+    rm -rf .venv-peers
+    quietly .venv/bin/python -m venv .venv-peers || stop '.venv-peers could not be made (what Python said is above).' \
+        "Next: see that $root can be written to and has 1 GB of room, then start again."
+    quietly .venv-peers/bin/python -m pip --disable-pip-version-check --no-input install --require-hashes \
+        --only-binary :all: --requirement requirements/peers.txt ||
+        stop 'The packages of requirements/peers.txt could not be installed (what pip said is above).' \
+            'Next: see that the package index can be reached, then start again; nothing half-made is used.'
+    stamp peers
+}
+
 # ---
 
 set_up() {
@@ -233,6 +251,7 @@ set_up() {
             test_packages
             need_node
             fill_node_modules
+            fill_peers
             ;;
     esac
     [ -z "${greeted-}" ] || step ready "in $(($(date +%s) - started)) s"

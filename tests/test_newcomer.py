@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ("run", "test", "scripts/setup.sh", ".ci/run")
-LISTS = ("build", "run", "test", "node")
+LISTS = ("build", "run", "test", "node", "peers")
 INTEROP = ROOT / "tests" / "interop"
 
 
@@ -163,22 +163,26 @@ def test_set_up_does_only_what_is_new(checkout: Path, tmp_path: Path) -> None:
     lock.write_text("{}", "utf-8")
     run_list, test_list = (checkout / "requirements" / f"{name}.txt" for name in ("run", "test"))
     from_nothing = ["-m venv", "requirements/build.txt"]
+    peers = ["-m venv", "requirements/peers.txt"]
+    peers_list = checkout / "requirements" / "peers.txt"
 
     assert set_up("run") == [*from_nothing, "requirements/run.txt", "--editable"]
     assert set_up("run") == []
-    assert set_up("test") == ["requirements/test.txt", "npm ci"]
+    assert set_up("test") == ["requirements/test.txt", *peers, "npm ci"]
     assert set_up("test") == set_up("run") == []
 
     lock.write_text("{ }", "utf-8")
     assert set_up("test") == ["npm ci"]
+    peers_list.write_text("a==1\n", "utf-8")
+    assert set_up("test") == peers
     (checkout / "pyproject.toml").write_text("", "utf-8")
     assert set_up("run") == ["--editable"]
     test_list.write_text("a==1\n", "utf-8")
     assert set_up("run") == [*from_nothing, "requirements/run.txt", "--editable"]
     run_list.write_text("a==1\n", "utf-8")
-    assert set_up("test") == [*from_nothing, "requirements/test.txt", "--editable", "npm ci"]
+    assert set_up("test") == [*from_nothing, "requirements/test.txt", "--editable", *peers, "npm ci"]
     (checkout / ".venv" / "bin" / "python").unlink()  # the system's Python was replaced
-    assert set_up("test") == [*from_nothing, "requirements/test.txt", "--editable", "npm ci"]
+    assert set_up("test") == [*from_nothing, "requirements/test.txt", "--editable", *peers, "npm ci"]
 
 
 def test_checkout_that_was_moved_is_set_up_anew(checkout: Path, tmp_path: Path) -> None:
