@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -58,7 +58,7 @@ async def nostr_relay(folder: Path, **changes: Any) -> AsyncIterator[str]:
             await _end(process)
 
 
-def _configuration(folder: Path, url: str, descriptor: int) -> Mapping[str, Any]:
+def _configuration(folder: Path, url: str, descriptor: int) -> dict[str, Any]:
     return {
         "storage": {
             "sqlalchemy.url": f"sqlite+aiosqlite:///{folder / 'nostr_relay.db'}",
