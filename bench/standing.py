@@ -1,0 +1,72 @@
+"""Load without figures: the program under `turn` or `publish` for as long as somebody wants to look at it.
+
+    python -m bench.standing turn --seconds 20 --kind 21059
+    python -m bench.standing publish --seconds 20
+
+It prints the process id to give to a profiler, then a rate for each round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.machine import Cores, cpu_seconds, pinned
+from bench.program import Program
+from bench.publishing import publish, wraps
+from bench.turn import askers
+from client.entropy import SystemEntropy, draw_key
+from nips import kinds
+
+ROUND = 1000
+
+_ENTROPY = SystemEntropy()
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m bench.standing", description=__doc__.partition("\n")[0])
+    parser.add_argument("load", choices=["turn", "publish"])
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long, about (default 10)")
+    parser.add_argument(
+        "--kind", type=int, default=kinds.EPHEMERAL_GIFT_WRAP, choices=[kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP]
+    )
+    parser.add_argument("--askers", type=int, default=64, help="accounts that ask by turns (default 64)")
+    chosen = parser.parse_args()
+    cores, console = Cores.of_this_machine(), Console(stderr=True)
+    with (
+        pinned(cores.measuring),
+        tempfile.TemporaryDirectory() as folder,
+        Program(Path(folder) / "home", cores=cores.measured) as program,
+    ):
+        console.print(f"process {program.pid} at {program.url}")
+        until = time.perf_counter() + chosen.seconds
+        if chosen.load == "turn":
+            _ask(program, console, until, chosen.kind, chosen.askers)
+        else:
+            _publish(program, console, until)
+
+
+def _ask(program: Program, console: Console, until: float, kind: int, amount: int) -> None:
+    with askers(program, amount) as crowd:
+        while time.perf_counter() < until:
+            rates = crowd.run(ROUND, kind=kind)
+            console.print(f"{rates.per_second:7.0f}/s  {rates.per_core_second:7.0f} per core second")
+
+
+def _publish(program: Program, console: Console, until: float) -> None:
+    recipients = [draw_key(_ENTROPY).public_key for _ in range(50)]
+    while time.perf_counter() < until:
+        events = wraps(ROUND, recipients)
+        used = cpu_seconds(program.pid)
+        run = publish(program.url, events)
+        used = cpu_seconds(program.pid) - used
+        console.print(f"{run.rate:7.0f}/s  {run.done / used:7.0f} per core second")
+
+
+if __name__ == "__main__":
+    main()
