@@ -16,9 +16,9 @@ one verification for each repeat, which nobody is in a hurry for.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from bridge.relay.limits import PublishLimits
 from bridge.relay.rates import Rates
@@ -36,8 +36,11 @@ from storage.interface import HERE, Added, GiftWraps, Replaceables
 
 _UNBOUNDED = 2**62
 
-_Way = Callable[[VerifiedEvent], Awaitable[Added]]
+_Way = Callable[[VerifiedEvent], Added | Awaitable[Added]]
 """What is done with an event that may come in."""
+
+Keeping = Coroutine[Any, Any, "Verdict"]
+"""What is left to do about an event that may come in: nothing of it has begun before it is awaited."""
 
 
 class WrapInbox(Protocol):
@@ -87,10 +90,10 @@ class Admission:
         self._rates = Rates(limits.recipient, maximum=limits.max_tracked_recipients)
         self._ways = self._ways_by_kind(limits)
 
-    async def admit(self, event: Event, *, keys: Collection[PublicKey], wait_seconds: float) -> Verdict:
-        """Take an event from a connection that proved these keys and has to wait so long before it may publish again.
+    def consider(self, event: Event, *, keys: Collection[PublicKey], wait_seconds: float) -> Verdict | Keeping:
+        """Decide about an event from a connection that proved these keys and has so long to wait before the next.
 
-        Raise what `refusals` has words for.
+        Return the verdict, or what is left to do before there is one. Raise what `refusals` has words for.
         """
         now = self._clock.now()
         verified = self._verify(event)
@@ -101,12 +104,8 @@ class Admission:
         if self._seen.has(verified.id, now):
             return KNOWN
         self._check_rates(recipient, wait_seconds)
-        added = await way(verified)
-        if added is Added.FULL:
-            raise RateLimited("no room for more")
-        if added is not Added.STALE:
-            self._remember(verified, now)
-        return _VERDICTS[added]
+        added = way(verified)
+        return self._verdict(verified, added) if isinstance(added, Added) else self._keep(verified, added)
 
     async def publish_own(self, event: VerifiedEvent) -> Added:
         """Keep and deliver a replaceable event of the bridge itself, whatever kinds others may publish."""
@@ -114,6 +113,16 @@ class Admission:
             raise ValueError("only the bridge's own events are published without asking")
         added = await self._replaceables.put(event, max_events=_UNBOUNDED)
         return self._deliver_added(event, added)
+
+    async def _keep(self, event: VerifiedEvent, keeping: Awaitable[Added]) -> Verdict:
+        return self._verdict(event, await keeping)
+
+    def _verdict(self, event: VerifiedEvent, added: Added) -> Verdict:
+        if added is Added.FULL:
+            raise RateLimited("no room for more")
+        if added is not Added.STALE:
+            self._remember(event, self._clock.now())
+        return _VERDICTS[added]
 
     def _verify(self, event: Event) -> VerifiedEvent:
         max_tags = self._limits.max_event_tags
@@ -185,7 +194,7 @@ class Admission:
         added = await self._replaceables.put(event, max_events=self._limits.max_replaceable_events)
         return self._deliver_added(event, added)
 
-    async def _pass_on(self, event: VerifiedEvent) -> Added:
+    def _pass_on(self, event: VerifiedEvent) -> Added:
         # Whether anybody listened is not told (NIP-01 has `mute:`): it would tell who is online to whoever asks.
         return self._deliver_added(event, Added.ADDED)
 

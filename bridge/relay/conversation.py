@@ -7,11 +7,12 @@ so nothing is read from the storage that a slow reader has no room for.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
-from bridge.relay.admission import Admission
+from bridge.relay.admission import Admission, Keeping, Verdict
 from bridge.relay.faults import note_fault
 from bridge.relay.refusals import is_foreseen, words_for
 from bridge.relay.session import Admit, Authenticated, Farewell, Moment, Open, Reply, Session, Shut
@@ -19,12 +20,16 @@ from bridge.relay.stored import StoredEvents
 from bridge.relay.subscriptions import Push, Subscription, Subscriptions
 from client.clock import Clock
 from nips.errors import InvalidEvent
+from nips.event import Event
 from nips.messages import Prefix, write_closed, write_end_of_stored, write_ok
 
 log = logging.getLogger(__name__)
 
 OnListening = Callable[[str], None]
 """Told a public key whose wraps begin to flow."""
+
+Coming = Coroutine[Any, Any, str]
+"""An answer that has to wait for the storage. It never raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +66,18 @@ class Conversation:
         """Return what the client hears first."""
         return self._session.greet()
 
-    async def answer(self, frame: str | bytes) -> AsyncGenerator[str]:
-        """Yield the texts that answer a frame; close the iterator when they can no longer be sent."""
+    async def answer(self, frame: str | bytes) -> AsyncGenerator[str | Coming]:
+        """Yield the texts that answer a frame; close the iterator when they can no longer be sent.
+
+        Whoever gets one that is still to come has to await it, and may go on with other frames meanwhile.
+        """
         clock = self._backstage.clock
         for action in self._session.receive(frame, Moment(clock.now(), clock.monotonic())):
             match action:
                 case Reply(text):
                     yield text
                 case Admit():
-                    yield await self._admit(action)
+                    yield self._admit(action)
                 case Shut(subscription):
                     self._backstage.subscriptions.remove(subscription)
                 case Open(subscription):
@@ -86,19 +94,29 @@ class Conversation:
         for subscription in self._session.subscriptions:
             self._backstage.subscriptions.remove(subscription)
 
-    async def _admit(self, action: Admit) -> str:
+    def _admit(self, action: Admit) -> str | Coming:
         event = action.event
         try:
-            verdict = await self._backstage.admission.admit(
+            verdict = self._backstage.admission.consider(
                 event, keys=self._session.keys, wait_seconds=action.wait_seconds
             )
         except Exception as error:
-            self._note(error)
             if isinstance(error, InvalidEvent) and action.wait_seconds:
                 # Verifying what is forged costs more than forging it, so beyond its rate nobody goes on with that.
                 self._session.count_bad_frame()
-            return write_ok(event.id, False, words_for(error))
+            return self._refuse(event, error)
+        return write_ok(event.id, True, verdict.message) if isinstance(verdict, Verdict) else self._keep(event, verdict)
+
+    async def _keep(self, event: Event, keeping: Keeping) -> str:
+        try:
+            verdict = await keeping
+        except Exception as error:
+            return self._refuse(event, error)
         return write_ok(event.id, True, verdict.message)
+
+    def _refuse(self, event: Event, error: Exception) -> str:
+        self._note(error)
+        return write_ok(event.id, False, words_for(error))
 
     async def _serve(self, subscription: Subscription) -> AsyncGenerator[str]:
         """Yield stored events, EOSE, and what came meanwhile. Before it is read, the subscription is in the index."""

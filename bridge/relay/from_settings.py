@@ -20,6 +20,7 @@ def relay_limits(settings: Settings) -> RelayLimits:
         query=QueryLimits(max_limit=relay.max_limit, default_limit=relay.default_limit),
         server=ServerLimits(
             max_connections=relay.max_connections,
+            max_events_in_flight=relay.max_events_in_flight,
             max_unsent_bytes=relay.max_unsent_bytes,
             stall_seconds=relay.stall_timeout_seconds,
             idle_seconds=relay.idle_timeout_seconds,

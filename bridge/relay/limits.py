@@ -68,6 +68,8 @@ class ServerLimits:
     """What the sockets allow. Times in seconds."""
 
     max_connections: int = 1000
+    max_events_in_flight: int = 64
+    """Events of one connection that are being stored while more of its frames are read."""
     max_unsent_bytes: int = 1_048_576
     """What may wait for a client that reads slowly; beyond that it is dropped."""
     stall_seconds: float = 20

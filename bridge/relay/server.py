@@ -1,4 +1,9 @@
-"""The sockets of the relay: connections in, frames to conversations, texts out. All else is decided elsewhere."""
+"""The sockets of the relay: connections in, frames to conversations, texts out. All else is decided elsewhere.
+
+Frames are answered in the order in which they came, with one exception: while an event is on its way into the storage,
+the next frames are read, so that one commit serves many of a client's events. There are at most `max_events_in_flight`
+of those.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from types import TracebackType
@@ -18,11 +24,11 @@ from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
 
 from bridge.errors import StartupError
-from bridge.relay.conversation import Conversation
+from bridge.relay.conversation import Coming, Conversation
 from bridge.relay.faults import note_fault
 from bridge.relay.limits import ServerLimits
 from bridge.relay.pages import FULL, Page, Pages, Question
-from bridge.relay.socket import ClientSocket, Crowd
+from bridge.relay.socket import HIGH_WATER_BYTES, ClientSocket, Crowd
 from bridge.relay.subscriptions import Push
 
 log = logging.getLogger(__name__)
@@ -30,8 +36,13 @@ log = logging.getLogger(__name__)
 # Frames that are read ahead of the one being answered, before reading pauses.
 _FRAMES_AHEAD = 4
 
-# Waiting bytes from which on the sender of an answer waits.
-_HIGH_WATER_BYTES = 65_536
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Where the answers of one connection are that wait for the storage."""
+
+    answers: asyncio.TaskGroup
+    slots: asyncio.Semaphore
 
 
 class RelayServer:
@@ -92,7 +103,7 @@ class RelayServer:
             max_size=self._max_message_bytes,
             max_queue=_FRAMES_AHEAD,
             # Far enough below the bound that one more answer does not reach it.
-            write_limit=min(_HIGH_WATER_BYTES, limits.max_unsent_bytes // 4),
+            write_limit=min(HIGH_WATER_BYTES, limits.max_unsent_bytes // 4),
             create_connection=cast("type[ServerConnection]", partial(ClientSocket, crowd=self._crowd, limits=limits)),
             start_serving=False,
         )
@@ -131,33 +142,46 @@ class RelayServer:
                     await socket.close(CloseCode.GOING_AWAY, "the relay is stopping")
         socket.transport.abort()
 
-    async def _talk(self, socket: ServerConnection) -> None:
-        conversation = self._converse(cast("ClientSocket", socket).push)
+    async def _talk(self, connection: ServerConnection) -> None:
+        socket = cast("ClientSocket", connection)
+        conversation = self._converse(socket.push)
         try:
-            await socket.send(conversation.greet())
-            await self._listen(socket, conversation)
-        except ConnectionClosed:
-            pass
-        except Exception as error:
-            note_fault(log, error)
-            raise  # `websockets` closes the connection (1011)
+            # What runs in the group does not raise: in early 3.11, as Debian 12 has it, that would leave us cancelled.
+            async with asyncio.TaskGroup() as answers:
+                fault = await self._listen(socket, conversation, answers)
         finally:
             conversation.end()
+        if fault is not None:
+            raise fault  # `websockets` closes the connection (1011)
 
-    async def _listen(self, socket: ServerConnection, conversation: Conversation) -> None:
-        while not self._stopping.is_set():
-            frame = await self._next_frame(socket)
-            if self._stopping.is_set():
-                break  # whoever stops us has counted what is being answered, and this is not
-            if frame is not None:
-                await self._answer(frame, socket, conversation)
-            elif not conversation.is_listening:
-                return await socket.close(CloseCode.NORMAL_CLOSURE, "idle")
-            if conversation.farewell is not None:
-                return await socket.close(conversation.farewell.code, conversation.farewell.reason)
-            # Frames read ahead come without waiting; others have their turn after each.
-            await asyncio.sleep(0)
-        await socket.wait_closed()
+    async def _listen(
+        self, socket: ClientSocket, conversation: Conversation, answers: asyncio.TaskGroup
+    ) -> Exception | None:
+        """Answer frames until there are no more; return what nobody foresaw."""
+        slots = asyncio.Semaphore(self._limits.max_events_in_flight)
+        try:
+            socket.push(conversation.greet())
+            while not self._stopping.is_set():
+                frame = await self._next_frame(socket)
+                if self._stopping.is_set():
+                    break  # whoever stops us has counted what is being answered, and this is not
+                if frame is not None:
+                    await self._answer(frame, socket, conversation, _Desk(answers, slots))
+                elif not conversation.is_listening:
+                    await socket.close(CloseCode.NORMAL_CLOSURE, "idle")
+                    return None
+                if conversation.farewell is not None:
+                    await socket.close(conversation.farewell.code, conversation.farewell.reason)
+                    return None
+                # Frames read ahead come without waiting; others have their turn after each.
+                await asyncio.sleep(0)
+            await socket.wait_closed()
+        except ConnectionClosed:
+            return None
+        except Exception as error:  # noqa: BLE001 - the caller raises it again
+            note_fault(log, error)
+            return error
+        return None
 
     async def _next_frame(self, socket: ServerConnection) -> str | bytes | None:
         try:
@@ -170,22 +194,46 @@ class RelayServer:
         except TimeoutError:
             return None
 
-    async def _answer(self, frame: str | bytes, socket: ServerConnection, conversation: Conversation) -> None:
+    async def _answer(self, frame: str | bytes, socket: ClientSocket, conversation: Conversation, desk: _Desk) -> None:
         with self._busy():
             async with aclosing(conversation.answer(frame)) as texts:
                 async for text in texts:
-                    await socket.send(text)
+                    if isinstance(text, str):
+                        socket.push(text)
+                        await socket.room()
+                    else:
+                        await self._answer_later(text, socket, desk)
+
+    async def _answer_later(self, coming: Coming, socket: ClientSocket, desk: _Desk) -> None:
+        async def answer() -> None:
+            socket.push(await coming)
+
+        def done(_: object) -> None:
+            desk.slots.release()
+            self._count_answering(-1)
+
+        try:
+            await desk.slots.acquire()
+        except BaseException:
+            coming.close()
+            raise
+        self._count_answering(1)
+        desk.answers.create_task(answer()).add_done_callback(done)
 
     @contextmanager
     def _busy(self) -> Iterator[None]:
-        self._answering += 1
-        self._quiet.clear()
+        self._count_answering(1)
         try:
             yield
         finally:
-            self._answering -= 1
-            if not self._answering:
-                self._quiet.set()
+            self._count_answering(-1)
+
+    def _count_answering(self, more: int) -> None:
+        self._answering += more
+        if self._answering:
+            self._quiet.clear()
+        else:
+            self._quiet.set()
 
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         question = Question(

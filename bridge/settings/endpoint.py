@@ -66,6 +66,12 @@ class RelaySettings:
         20, "EVENT frames of one connection, in the long run.", least=0.001, most=1_000_000
     )
     events_burst: int = number(200, "EVENT frames of one connection at once.", least=1, most=10_000_000)
+    max_events_in_flight: int = number(
+        64,
+        "Events of one connection that may be on their way into the storage at once.",
+        least=1,
+        most=10_000,
+    )
     queries_per_second: float = number(
         20,
         "Other frames (REQ, CLOSE, AUTH) of one connection, in the long run.",

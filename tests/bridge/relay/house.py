@@ -12,7 +12,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from bridge.relay.conversation import Conversation
+from bridge.relay.conversation import Coming, Conversation
 from bridge.relay.limits import ServerLimits
 from bridge.relay.pages import Pages
 from bridge.relay.server import RelayServer
@@ -45,7 +45,7 @@ class Scripted(Conversation):
     def greet(self) -> str:
         return "hello"
 
-    async def answer(self, frame: str | bytes) -> AsyncGenerator[str]:
+    async def answer(self, frame: str | bytes) -> AsyncGenerator[str | Coming]:
         async for text in self.house.script(self, frame):
             yield text
 
@@ -62,7 +62,7 @@ class House:
     """A server and the conversations that it holds."""
 
     limits: ServerLimits = LIMITS
-    script: Callable[[Scripted, str | bytes], AsyncIterator[str]] = echo
+    script: Callable[[Scripted, str | bytes], AsyncIterator[str | Coming]] = echo
     listens: Callable[[], bool] = lambda: True
     conversations: list[Scripted] = field(default_factory=list)
 

@@ -77,8 +77,10 @@ class Talk:
         self.pushed.append(heard(text))
         return True
 
-    def answer(self, frame: str) -> AsyncGenerator[str]:
-        return self.conversation.answer(frame)
+    async def answer(self, frame: str) -> AsyncGenerator[str]:
+        async with aclosing(self.conversation.answer(frame)) as texts:
+            async for text in texts:
+                yield text if isinstance(text, str) else await text
 
     async def answers(self, frame: str) -> list[RelayMessage]:
         async with aclosing(self.answer(frame)) as texts:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from bridge.relay.conversation import Coming
 from bridge.relay.server import RelayServer
 from bridge.relay.session import Farewell
 from nips.nip11 import MEDIA_TYPE
@@ -267,3 +268,91 @@ async def test_server_opens_again_after_its_end() -> None:
             await client.send("x")
             async with within():
                 assert await client.recv() == "echo 'x'"
+
+
+# --- events on their way into the storage
+
+
+@dataclass
+class Slow:
+    """Answers each frame once it is let: a storage that takes its time."""
+
+    begun: list[str] = field(default_factory=list)
+    progress: asyncio.Event = field(default_factory=asyncio.Event)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, conversation: Scripted, frame: str | bytes) -> AsyncIterator[str | Coming]:
+        assert isinstance(frame, str)
+        yield "at once" if frame == "question" else self._store(frame)
+
+    async def _store(self, frame: str) -> str:
+        self.begun.append(frame)
+        self.progress.set()
+        await self.release.wait()
+        return f"kept {frame}"
+
+    async def wait_for(self, amount: int) -> None:
+        async with within():
+            while len(self.begun) < amount:
+                self.progress.clear()
+                await self.progress.wait()
+
+
+async def test_events_are_stored_together_up_to_the_bound_and_then_reading_waits() -> None:
+    slow = Slow()
+    house = House(replace(LIMITS, max_events_in_flight=3), slow)
+    async with house.open(), house.client() as client:
+        for number in range(4):
+            await client.send(str(number))
+        await client.send("question")
+        await slow.wait_for(3)
+        # A pong comes after all that was sent before it was read into the same socket.
+        async with within():
+            await (await client.ping())
+        assert slow.begun == ["0", "1", "2"]
+        slow.release.set()
+        async with within():
+            heard = [await client.recv() for _ in range(5)]
+        assert sorted(map(str, heard)) == ["at once", "kept 0", "kept 1", "kept 2", "kept 3"]
+
+
+async def test_question_is_answered_while_an_event_waits_for_the_storage() -> None:
+    slow = Slow()
+    house = House(LIMITS, slow)
+    async with house.open(), house.client() as client:
+        await client.send("event")
+        await slow.wait_for(1)
+        await client.send("question")
+        async with within():
+            assert await client.recv() == "at once"
+        slow.release.set()
+        async with within():
+            assert await client.recv() == "kept event"
+
+
+async def test_stopping_waits_for_events_on_their_way_into_the_storage() -> None:
+    slow = Slow()
+    house = House(LIMITS, slow)
+    async with house.open() as server, house.client() as client:
+        await client.send("event")
+        await slow.wait_for(1)
+        async with within(), asyncio.TaskGroup() as tasks:
+            stopping = tasks.create_task(server.stop_reading())
+            await (await client.ping())
+            assert not stopping.done()
+            slow.release.set()
+            assert await client.recv() == "kept event"
+
+
+async def test_event_is_stored_to_the_end_when_its_client_has_gone() -> None:
+    slow = Slow()
+    house = House(LIMITS, slow)
+    async with house.open():
+        async with house.client() as client:
+            await client.send("event")
+            await slow.wait_for(1)
+        (conversation,) = house.conversations
+        assert not conversation.ended.is_set()
+        slow.release.set()
+        async with within():
+            await conversation.ended.wait()
