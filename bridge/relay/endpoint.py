@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from bridge.relay.addresses import Origin
 from bridge.relay.admission import Admission, WrapInbox
 from bridge.relay.conversation import Backstage, Conversation, OnListening
 from bridge.relay.information import RelayProfile, relay_information
@@ -130,12 +131,13 @@ class RelayEndpoint:
         """Send what waits and close every connection (1001)."""
         await self._server.drain()
 
-    def _converse(self, push: Push) -> Conversation:
+    def _converse(self, push: Push, origin: Origin) -> Conversation:
         session = Session(
             challenge=self._entropy.draw(16).hex(),
             relay_urls=self._urls,
             protection=self._protection,
             limits=self._limits.session,
+            origin=origin,
         )
         return Conversation(session, self._backstage, push)
 

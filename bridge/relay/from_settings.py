@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.relay.information import RelayProfile
-from bridge.relay.limits import PublishLimits, QueryLimits, RelayLimits, ServerLimits, SessionLimits
+from bridge.relay.limits import AddressLimits, PublishLimits, QueryLimits, RelayLimits, ServerLimits, SessionLimits
 from bridge.relay.rates import per_second
 from bridge.settings.endpoint import BridgeSettings, RelaySettings, WrapSettings
 from bridge.settings.tree import Settings
@@ -21,6 +21,7 @@ def relay_limits(settings: Settings) -> RelayLimits:
         server=ServerLimits(
             max_connections=relay.max_connections,
             max_events_in_flight=relay.max_events_in_flight,
+            address=_address(relay),
             max_unsent_bytes=relay.max_unsent_bytes,
             stall_seconds=relay.stall_timeout_seconds,
             idle_seconds=relay.idle_timeout_seconds,
@@ -54,6 +55,19 @@ def _session(relay: RelaySettings) -> SessionLimits:
         auth_window_seconds=relay.auth_window_seconds,
         events=per_second(relay.events_per_second, burst=relay.events_burst),
         queries=per_second(relay.queries_per_second, burst=relay.queries_burst),
+    )
+
+
+def _address(relay: RelaySettings) -> AddressLimits:
+    times = relay.address_rate_multiple
+    return AddressLimits(
+        max_connections=relay.max_connections_per_address,
+        arrivals=per_second(relay.address_connections_per_second, burst=relay.address_connections_burst),
+        events=per_second(times * relay.events_per_second, burst=times * relay.events_burst),
+        queries=per_second(times * relay.queries_per_second, burst=times * relay.queries_burst),
+        ipv6_prefix=relay.ipv6_prefix_length,
+        trusted_proxies=relay.trusted_proxies,
+        max_tracked=relay.max_tracked_addresses,
     )
 
 

@@ -64,12 +64,30 @@ class QueryLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressLimits:
+    """What all connections of one address may do together."""
+
+    max_connections: int = 100
+    arrivals: Bucket = field(default_factory=lambda: per_second(10, burst=200))
+    """New connections."""
+    events: Bucket = field(default_factory=lambda: per_second(200, burst=2000))
+    queries: Bucket = field(default_factory=lambda: per_second(200, burst=1000))
+    ipv6_prefix: int = 64
+    """Leading bits that make IPv6 addresses one."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks whose `X-Forwarded-For` is believed."""
+    max_tracked: int = 20_000
+    """Addresses without a connection whose rates are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServerLimits:
     """What the sockets allow. Times in seconds."""
 
     max_connections: int = 1000
     max_events_in_flight: int = 64
     """Events of one connection that are being stored while more of its frames are read."""
+    address: AddressLimits = field(default_factory=AddressLimits)
     max_unsent_bytes: int = 1_048_576
     """What may wait for a client that reads slowly; beyond that it is dropped."""
     stall_seconds: float = 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -60,6 +61,16 @@ class Pages:
         if MEDIA_TYPE in question.accept.lower():
             return Page(HTTPStatus.OK, MEDIA_TYPE, self._document, headers, has_body)
         return Page(HTTPStatus.OK, TEXT, self._words, headers, has_body)
+
+
+def too_many(wait_seconds: float) -> Page:
+    """Return the refusal of somebody whose address has too many connections, or opens them too fast."""
+    wait = max(1, math.ceil(wait_seconds))
+    return Page(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        text="Too many connections from your address.\n",
+        headers=(*CORS_HEADERS, ("Retry-After", str(wait))),
+    )
 
 
 FULL = Page(

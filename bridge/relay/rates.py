@@ -1,4 +1,4 @@
-"""How fast: token buckets in memory, one for a connection, a bounded map of them for recipients."""
+"""How fast: token buckets in memory, one for a connection or an address, a bounded map of them for recipients."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ def per_second(rate: float, *, burst: int) -> Bucket:
 
 
 class Rate:
-    """The bucket of one connection."""
+    """The bucket of one connection, or of all that share it."""
 
-    __slots__ = ("_balance", "_bucket")
+    __slots__ = ("_balance", "_bucket", "_shared")
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Bucket, shared: Rate | None = None) -> None:
+        """Take the bucket of the others, from which each permit is taken too."""
         self._bucket = bucket
+        self._shared = shared
         self._balance: Balance | None = None
 
     def take(self, monotonic: float) -> float:
         """Take one permit and return 0, or return the seconds until there is one."""
         wait, self._balance = _take(self._balance, self._bucket, monotonic)
-        return wait
+        return wait if wait or self._shared is None else self._shared.take(monotonic)
 
 
 class Rates:

@@ -24,10 +24,11 @@ from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
 
 from bridge.errors import StartupError
+from bridge.relay.addresses import Addresses, Origin
 from bridge.relay.conversation import Coming, Conversation
 from bridge.relay.faults import note_fault
 from bridge.relay.limits import ServerLimits
-from bridge.relay.pages import FULL, Page, Pages, Question
+from bridge.relay.pages import Page, Pages, Question
 from bridge.relay.socket import HIGH_WATER_BYTES, ClientSocket, Crowd
 from bridge.relay.subscriptions import Push
 
@@ -55,7 +56,7 @@ class RelayServer:
         port: int,
         limits: ServerLimits,
         max_message_bytes: int,
-        converse: Callable[[Push], Conversation],
+        converse: Callable[[Push, Origin], Conversation],
         pages: Callable[[int], Pages],
     ) -> None:
         """Take what makes a conversation and, as soon as the port is known, what makes the pages."""
@@ -65,7 +66,7 @@ class RelayServer:
         self._max_message_bytes = max_message_bytes
         self._converse = converse
         self._make_pages = pages
-        self._crowd = Crowd()
+        self._crowd = Crowd(Addresses(limits.address))
         self._listening: set[asyncio.Timeout] = set()
         self._answering = 0
         self._quiet = asyncio.Event()
@@ -144,7 +145,7 @@ class RelayServer:
 
     async def _talk(self, connection: ServerConnection) -> None:
         socket = cast("ClientSocket", connection)
-        conversation = self._converse(socket.push)
+        conversation = self._converse(socket.push, socket.origin)
         try:
             # What runs in the group does not raise: in early 3.11, as Debian 12 has it, that would leave us cancelled.
             async with asyncio.TaskGroup() as answers:
@@ -242,9 +243,10 @@ class RelayServer:
             accept=", ".join(request.headers.get_all("Accept")),
             wants_websocket="websocket" in ", ".join(request.headers.get_all("Upgrade")).lower(),
         )
-        page = self._pages.answer(question)
-        if page is None and not cast("ClientSocket", connection).admit():
-            page = FULL
+        client = cast("ClientSocket", connection)
+        page = client.arrive(request.headers.get_all("X-Forwarded-For")) or self._pages.answer(question)
+        if page is None:
+            page = client.admit()
         return None if page is None else _response(connection, page)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bridge.relay.addresses import Origin
 from bridge.relay.limits import SessionLimits
 from bridge.relay.rates import Rate
 from bridge.relay.refusals import Blocked, RateLimited, Refused, slow_down, words_for
@@ -95,17 +96,23 @@ class Session:
     """The state of one connection."""
 
     def __init__(
-        self, *, challenge: str, relay_urls: Sequence[str], protection: ReadProtection, limits: SessionLimits
+        self,
+        *,
+        challenge: str,
+        relay_urls: Sequence[str],
+        protection: ReadProtection,
+        limits: SessionLimits,
+        origin: Origin | None = None,
     ) -> None:
-        """Take a challenge that nobody can guess and the addresses by which clients may name this relay."""
+        """Take a challenge that nobody can guess, by which addresses clients may name this relay, and their own."""
         self.keys: frozenset[PublicKey] = frozenset()
         self.farewell: Farewell | None = None
         self._challenge = challenge
         self._relay_urls = tuple(relay_urls)
         self._protection = protection
         self._limits = limits
-        self._events = Rate(limits.events)
-        self._queries = Rate(limits.queries)
+        self._events = Rate(limits.events, None if origin is None else origin.events)
+        self._queries = Rate(limits.queries, None if origin is None else origin.queries)
         self._subscriptions: dict[str, Subscription] = {}
         self._bad_frames = 0
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,20 +18,28 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 from websockets.protocol import OPEN
 
+from bridge.relay.addresses import Addresses, Origin
 from bridge.relay.limits import ServerLimits
+from bridge.relay.pages import FULL, Page, too_many
 
 log = logging.getLogger(__name__)
 
 HIGH_WATER_BYTES = 65_536
 """Waiting bytes from which on the sender of an answer waits."""
 
+# How long somebody is sent away whose address has as many connections as it may have.
+_CROWDED_SECONDS = 30
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Crowd:
-    """Everybody who is connected, and those of them who have opened a websocket."""
+    """Everybody who is connected, those of them who have opened a websocket, and where they come from."""
 
+    addresses: Addresses
     all: set[ClientSocket] = field(default_factory=set)
     clients: set[ClientSocket] = field(default_factory=set)
+    has_hinted: bool = False
+    """The operator was told that a proxy seems to be there which no setting names."""
 
 
 class ClientSocket(ServerConnection):
@@ -43,6 +52,16 @@ class ClientSocket(ServerConnection):
         self._stall: asyncio.TimerHandle | None = None
         self._flush: asyncio.Handle | None = None
         self._gathered_bytes = 0
+        self._origin: Origin | None = None
+        self._wait = 0.0
+        self._is_unnamed_proxy = False
+
+    @property
+    def origin(self) -> Origin:
+        """Where the client comes from; known once it has asked for something."""
+        if self._origin is None:
+            raise RuntimeError("the client has not asked for anything yet")
+        return self._origin
 
     def push(self, text: str) -> bool:
         """Send without waiting; return False when the client is gone or has just been dropped."""
@@ -82,20 +101,41 @@ class ClientSocket(ServerConnection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._crowd.all.add(self)
+        addresses, peer = self._crowd.addresses, self._peer()
+        if not addresses.is_proxy(peer):
+            self._enter(peer)
         # As many again may be opening, or asking for a page; past that nobody is even listened to.
-        if len(self._crowd.all) > 2 * self._limits.max_connections:
+        is_crowded = self._origin is not None and self._origin.connections > 2 * addresses.limits.max_connections
+        if is_crowded or len(self._crowd.all) > 2 * self._limits.max_connections:
             self.transport.abort()
 
-    def admit(self) -> bool:
-        """Count this one among the clients, if there is room."""
+    def arrive(self, forwarded: Sequence[str]) -> Page | None:
+        """Find out where the client comes from; return a refusal if too much does."""
+        if self.transport.is_closing():
+            return FULL  # nobody reads it, and nobody would count the end of a connection that is over
+        if self._origin is None:
+            self._enter(self._crowd.addresses.caller(self._peer(), forwarded))
+        else:
+            self._is_unnamed_proxy = bool(forwarded)
+        return self._send_away(self._wait) if self._wait else None
+
+    def admit(self) -> Page | None:
+        """Count this one among the clients, or return the refusal if there is no room."""
+        if self.origin.clients >= self._crowd.addresses.limits.max_connections:
+            return self._send_away(_CROWDED_SECONDS)
         if len(self._crowd.clients) >= self._limits.max_connections:
-            return False
+            return FULL
         self._crowd.clients.add(self)
-        return True
+        self.origin.clients += 1
+        return None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._crowd.all.discard(self)
-        self._crowd.clients.discard(self)
+        if self in self._crowd.clients:
+            self._crowd.clients.discard(self)
+            self.origin.clients -= 1
+        if self._origin is not None:
+            self._crowd.addresses.leave(self._origin)
         self._end_stall()
         if self._flush is not None:
             self._flush.cancel()
@@ -112,6 +152,21 @@ class ClientSocket(ServerConnection):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._end_stall()
+
+    def _peer(self) -> str:
+        name = self.transport.get_extra_info("peername")
+        # Whoever comes by anything but IP has no address, and is one with all others like that.
+        return str(name[0]) if isinstance(name, tuple) else ""
+
+    def _enter(self, address: str) -> None:
+        self._origin = self._crowd.addresses.enter(address)
+        self._wait = self._origin.arrivals.take(self.loop.time())
+
+    def _send_away(self, wait_seconds: float) -> Page:
+        if self._is_unnamed_proxy and not self._crowd.has_hinted:
+            self._crowd.has_hinted = True
+            log.warning("clients refused that a proxy seems to speak for: name the proxy in relay.trusted_proxies")
+        return too_many(wait_seconds)
 
     def _check_unsent(self) -> bool:
         if self.transport.get_write_buffer_size() + self._gathered_bytes > self._limits.max_unsent_bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 from bridge.settings import forms
 from bridge.settings.keys import choice, listing, number, text
@@ -33,6 +34,34 @@ class RelaySettings:
     host: str = text("127.0.0.1", "Address to listen on; 0.0.0.0 or :: for all.", form=forms.host)
     port: int = number(7447, "Port to listen on; 0: any that is free.", least=0, most=65535)
     max_connections: int = number(1000, "Clients connected at once.", least=1, most=1_000_000)
+    max_connections_per_address: int = number(100, "Clients of one address connected at once.", least=1, most=1_000_000)
+    address_connections_per_second: float = number(
+        10, "New connections of one address, in the long run.", least=0.001, most=1_000_000
+    )
+    address_connections_burst: int = number(200, "New connections of one address at once.", least=1, most=10_000_000)
+    address_rate_multiple: int = number(
+        10,
+        "How often the rates of one connection (events_…, queries_…) all connections of one address have together.",
+        least=1,
+        most=100_000,
+    )
+    ipv6_prefix_length: int = number(
+        64, "Leading bits that make two IPv6 addresses one; an IPv4 address counts by itself.", least=16, most=128
+    )
+    trusted_proxies: tuple[str, ...] = listing(
+        (),
+        "Addresses or networks of proxies in front of the relay, such as 127.0.0.1. Only from them X-Forwarded-For is "
+        "believed; without it everybody behind a proxy counts as one address.",
+        form=forms.network,
+        max_items=1000,
+        identity=ip_network,
+    )
+    max_tracked_addresses: int = number(
+        20_000,
+        "Addresses without a connection whose rates are remembered; the one longest away is forgotten first.",
+        least=100,
+        most=100_000_000,
+    )
     max_message_bytes: int = number(
         131072, "Largest frame that is read; a larger one closes the connection.", least=4096, most=16_777_216
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from bridge.settings.ice_url import is_host, parse_ice_url
@@ -16,6 +17,15 @@ _HEX_KEY = re.compile(r"[0-9a-f]{64}")
 def host(value: str) -> str | None:
     """Ask for an address or a host name, without port and brackets."""
     return None if is_host(value) else "use an address or a host name without port, such as 127.0.0.1, :: or localhost"
+
+
+def network(value: str) -> str | None:
+    """Ask for an address or a network, and not for everybody."""
+    try:
+        is_everybody = ip_network(value).prefixlen == 0
+    except ValueError:
+        return "use an address or a network, such as 127.0.0.1, 10.0.0.0/8 or fd00::/8"
+    return "use the addresses of the proxies; this would believe everybody" if is_everybody else None
 
 
 def relay_url(value: str) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from bridge.relay.addresses import Origin
 from bridge.relay.conversation import Coming, Conversation
 from bridge.relay.limits import ServerLimits
 from bridge.relay.pages import Pages
@@ -65,6 +66,7 @@ class House:
     script: Callable[[Scripted, str | bytes], AsyncIterator[str | Coming]] = echo
     listens: Callable[[], bool] = lambda: True
     conversations: list[Scripted] = field(default_factory=list)
+    origins: list[Origin] = field(default_factory=list)
 
     @asynccontextmanager
     async def open(self, *, send_buffer: int | None = None) -> AsyncIterator[RelayServer]:
@@ -85,7 +87,8 @@ class House:
             self.url = f"ws://127.0.0.1:{server.port}"
             yield server
 
-    def _converse(self, push: Push) -> Conversation:
+    def _converse(self, push: Push, origin: Origin) -> Conversation:
+        self.origins.append(origin)
         conversation = Scripted(self, push)
         self.conversations.append(conversation)
         return conversation

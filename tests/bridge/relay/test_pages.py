@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import pytest
 
-from bridge.relay.pages import Page, Pages, Question
+from bridge.relay.pages import Page, Pages, Question, too_many
 from nips.nip11 import MEDIA_TYPE, RelayInformation
 
 PAGES = Pages(RelayInformation(name="Switchboard", description="A bridge."), "wss://relay.example/nostr")
@@ -61,6 +61,13 @@ def test_nothing_can_be_done_over_http(method: str) -> None:
     refused = page(method)
     assert refused.status is HTTPStatus.METHOD_NOT_ALLOWED
     assert ("Allow", "GET, HEAD, OPTIONS") in refused.headers
+
+
+@pytest.mark.parametrize(("wait", "told"), [(0.001, "1"), (1.5, "2"), (30, "30")])
+def test_who_is_sent_away_is_told_when_to_come_again(wait: float, told: str) -> None:
+    refused = too_many(wait)
+    assert refused.status is HTTPStatus.TOO_MANY_REQUESTS
+    assert ("Retry-After", told) in refused.headers
 
 
 @pytest.mark.parametrize("path", ["/", "/nostr", "/?x=1", "/nostr?x"])

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bridge.relay.limits import SessionLimits
+from bridge.relay.addresses import Origin
+from bridge.relay.limits import AddressLimits, SessionLimits
 from bridge.relay.rates import per_second
 from bridge.relay.session import Action, Admit, Authenticated, Moment, Open, Reply, Session, Shut
 from bridge.relay.visibility import ReadProtection
@@ -52,10 +53,14 @@ MOMENT = Moment(NOW, 0.0)
 
 
 def a_session(
-    limits: SessionLimits = GENEROUS, *, urls: Sequence[str] = (RELAY_URL,), open_reading: bool = False
+    limits: SessionLimits = GENEROUS,
+    *,
+    urls: Sequence[str] = (RELAY_URL,),
+    open_reading: bool = False,
+    origin: Origin | None = None,
 ) -> Session:
     protection = ReadProtection(BRIDGE.public_key, open_reading)
-    return Session(challenge=CHALLENGE, relay_urls=urls, protection=protection, limits=limits)
+    return Session(challenge=CHALLENGE, relay_urls=urls, protection=protection, limits=limits, origin=origin)
 
 
 def answered(session: Session, frame: str | bytes, moment: Moment = MOMENT) -> Any:
@@ -266,6 +271,15 @@ def test_requests_beyond_the_rate_are_closed() -> None:
     assert refusal == Closed("t", "rate-limited: slow down, wait 1 s")
     assert session.receive(write_request("t", [a_filter()]), Moment(NOW + 1, 1.0)) != []
     assert [subscription.id for subscription in session.subscriptions] == ["s", "t"]
+
+
+def test_connections_of_one_address_share_its_rates() -> None:
+    origin = Origin("192.0.2.1", AddressLimits(events=per_second(1, burst=3), queries=per_second(1, burst=3)))
+    sessions = [a_session(origin=origin) for _ in range(5)]
+    published = [session.receive(write_publish(an_event()), MOMENT)[0] for session in sessions]
+    assert [action.wait_seconds for action in published if isinstance(action, Admit)] == [0, 0, 0, 1, 1]
+    asked = [session.receive(write_request("s", [a_filter()]), MOMENT)[0] for session in sessions]
+    assert [isinstance(action, Open) for action in asked] == [True, True, True, False, False]
 
 
 def test_close_beyond_the_rate_is_carried_out_and_told() -> None:

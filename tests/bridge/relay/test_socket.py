@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidMessage, InvalidStatus
 
+from bridge.relay.limits import AddressLimits
+from bridge.relay.rates import per_second
+from bridge.relay.socket import ClientSocket
 from tests.bridge.relay.house import LIMITS, SMALL, House, Scripted, ask, pause_of
 from tests.support.deadline import within
 
@@ -61,6 +66,127 @@ async def test_request_that_only_looks_like_a_websocket_takes_no_place() -> None
             assert status == 400
         async with house.client():
             pass
+
+
+async def test_request_of_somebody_gone_already_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    hear = ClientSocket.data_received
+
+    def hear_and_lose(client: ClientSocket, data: bytes) -> None:
+        hear(client, data)
+        client.transport.abort()
+
+    house = by_address(AddressLimits(trusted_proxies=("127.0.0.1",)))
+    async with house.open() as server:
+        monkeypatch.setattr(ClientSocket, "data_received", hear_and_lose)
+        for forwarded in ({}, {"X-Forwarded-For": "198.51.100.1"}):
+            with pytest.raises(InvalidMessage):
+                await connect(house.url, additional_headers=forwarded)
+    assert server._crowd.clients == set()
+    assert server._crowd.addresses._present == {}
+
+
+# --- how many from one address
+
+
+def by_address(limits: AddressLimits, **others: Any) -> House:
+    return House(replace(LIMITS, address=limits, **others))
+
+
+async def refusal(house: House, source: str = "127.0.0.1", **headers: str) -> tuple[int, str | None]:
+    """Connect from an address in vain; return status and `Retry-After`."""
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(house.url, local_addr=(source, 0), additional_headers=headers):
+            raise AssertionError("let in")
+    return refused.value.response.status_code, refused.value.response.headers.get("Retry-After")
+
+
+async def test_no_more_clients_of_one_address_than_allowed() -> None:
+    house = by_address(AddressLimits(max_connections=2))
+    async with house.open() as server, house.client(), house.client() as second:
+        assert await refusal(house) == (429, "30")
+        assert (await ask(server.port))[0] == 200
+        async with house.client(local_addr=("127.0.0.2", 0)):
+            pass
+        await second.close()
+        async with within():
+            await house.conversations[1].ended.wait()
+        async with house.client():
+            assert await refusal(house) == (429, "30")
+
+
+async def test_full_relay_says_so_to_everybody() -> None:
+    house = by_address(AddressLimits(max_connections=2), max_connections=2)
+    async with house.open(), house.client(local_addr=("127.0.0.2", 0)), house.client(local_addr=("127.0.0.3", 0)):
+        assert await refusal(house, "127.0.0.4") == (503, "30")
+
+
+async def test_one_address_cannot_take_the_places_of_those_who_are_opening() -> None:
+    house = by_address(AddressLimits(max_connections=2), max_connections=10)
+    async with house.open() as server:
+        streams = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(8)]
+        async with within():
+            assert [await reader.read() for reader, _ in streams[4:]] == [b""] * 4
+        async with house.client(local_addr=("127.0.0.2", 0)):
+            assert len(server._crowd.all) == 5
+        for _, writer in streams:
+            writer.close()
+
+
+async def test_who_connects_too_fast_is_told_when_to_come_again() -> None:
+    house = by_address(AddressLimits(arrivals=per_second(0.01, burst=3)))
+    async with house.open() as server:
+        for _ in range(2):
+            async with house.client():
+                pass
+        assert (await ask(server.port))[0] == 200
+        status, wait = await refusal(house)
+        assert status == 429
+        assert 90 < int(wait or 0) <= 100
+        assert (await ask(server.port))[0] == 429
+        async with house.client(local_addr=("127.0.0.2", 0)):
+            pass
+
+
+async def test_proxys_clients_count_by_their_own_addresses() -> None:
+    house = by_address(AddressLimits(max_connections=1, trusted_proxies=("127.0.0.1",)))
+    async with (
+        house.open(),
+        house.client(additional_headers={"X-Forwarded-For": "198.51.100.1"}),
+        house.client(additional_headers={"X-Forwarded-For": "198.51.100.2"}),
+    ):
+        assert await refusal(house, **{"X-Forwarded-For": "198.51.100.2"}) == (429, "30")
+        # What stands left of it was claimed by the client.
+        assert await refusal(house, **{"X-Forwarded-For": "203.0.113.1, 198.51.100.2"}) == (429, "30")
+    assert [origin.name for origin in house.origins] == ["198.51.100.1", "198.51.100.2"]
+
+
+async def test_header_of_a_stranger_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    house = by_address(AddressLimits(max_connections=1, trusted_proxies=("127.0.0.1",)))
+    async with (
+        house.open(),
+        house.client(local_addr=("127.0.0.2", 0), additional_headers={"X-Forwarded-For": "198.51.100.1"}),
+    ):
+        for number in range(2, 5):
+            spoofed = {"X-Forwarded-For": f"198.51.100.{number}"}
+            assert await refusal(house, "127.0.0.2", **spoofed) == (429, "30")
+    assert [origin.name for origin in house.origins] == ["127.0.0.2"]
+    hints = [record.getMessage() for record in caplog.records if record.name.startswith("bridge")]
+    assert hints == ["clients refused that a proxy seems to speak for: name the proxy in relay.trusted_proxies"]
+
+
+async def test_no_address_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "bridge")
+    caplog.set_level(logging.INFO)
+    house = by_address(AddressLimits(max_connections=1, trusted_proxies=("127.0.0.1",)))
+    async with house.open():
+        async with house.client(local_addr=("127.0.0.9", 0)):
+            await refusal(house, "127.0.0.9", **{"X-Forwarded-For": "198.51.100.1"})
+        async with house.client(additional_headers={"X-Forwarded-For": "198.51.100.1"}):
+            await refusal(house, **{"X-Forwarded-For": "198.51.100.1"})
+    assert caplog.records
+    told = str([vars(record) for record in caplog.records])
+    assert "127.0.0.9" not in told
+    assert "198.51.100.1" not in told
 
 
 # --- who does not read
