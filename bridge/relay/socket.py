@@ -92,7 +92,9 @@ class ClientSocket(ServerConnection):
         frames = self.protocol.data_to_send()
         if self.transport.is_closing():
             return
-        self.transport.write(b"".join(frames))
+        # After the end not even nothing may be written.
+        if data := b"".join(frames):
+            self.transport.write(data)
         # An empty one stands for the end.
         if frames and not frames[-1] and self.transport.can_write_eof():
             with suppress(OSError, RuntimeError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 
@@ -42,6 +43,21 @@ async def test_conversation_ends_with_its_connection() -> None:
         async with within():
             await conversation.ended.wait()
         assert conversation.push("too late") is False
+
+
+async def test_client_that_leaves_is_no_fault_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    house = House()
+    async with house.open() as server:
+        async with house.client():
+            pass
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        writer.write_eof()
+        async with within():
+            await reader.read()
+            await house.conversations[0].ended.wait()
+        writer.close()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def test_nothing_is_compressed() -> None:
