@@ -5,7 +5,7 @@ uv = uv==0.13.8
 compile = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help venv lint types test demo bench lock lock-python lock-node clean
+.PHONY: help venv lint types test demo bench soak lock lock-python lock-node clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ demo: ## a client's whole exchange, step by step
 
 bench: venv ## figures beside their bounds, from one run
 	@.venv/bin/python -m bench
+
+soak: venv ## two hours of mixed load, and a verdict (docs/operator.md)
+	@.venv/bin/python -m tests.soak
 
 lock: lock-python lock-node ## write requirements/ and package-lock.json anew, with today's versions
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
@@ -41,6 +41,8 @@ class Bridge:
     """Our own endpoint."""
     relays: Sequence[str]
     """Where clients are told to come."""
+    figures: Callable[[], Mapping[str, int]]
+    """Counts what is in memory at the moment, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,16 @@ class _Parts:
         """Where clients are told to come. An address of this machine alone would send others to their own machine."""
         own = [self.endpoint.url] if self.settings.bridge.public_url or not self.upstream.links else []
         return [*own, *self.upstream.links]
+
+    def figures(self) -> Mapping[str, int]:
+        """Count what comes and goes with clients and their requests; at rest all but `tasks` are 0."""
+        return {
+            "tasks": len(asyncio.all_tasks()),
+            "connections": self.endpoint.connections,
+            "subscriptions": self.endpoint.subscriptions,
+            "requests": self.core.inbox.waiting,
+            "live_answers": self.core.outbox.held,
+        }
 
 
 class _OwnRelay:
@@ -89,7 +101,7 @@ async def running_bridge(
     try:
         parts = await _build(home, settings, storage, clock, entropy)
         async with _serving(parts):
-            yield Bridge(parts.identity.secret.public_key, parts.endpoint.url, parts.announced)
+            yield Bridge(parts.identity.secret.public_key, parts.endpoint.url, parts.announced, parts.figures)
     finally:
         await storage.close()
 

@@ -69,6 +69,11 @@ class Inbox:
         # As long as the table that it mirrors, which holds `max_waiting` rows at most.
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
 
+    @property
+    def waiting(self) -> int:
+        """How many wraps nobody works on yet."""
+        return self._queue.qsize()
+
     async def accept(self, wrap: VerifiedEvent, *, link: str) -> Added:
         """Keep a wrap for answering; the caller has checked form, signature, recipient and times."""
         now = self._clock.now()

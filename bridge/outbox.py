@@ -115,6 +115,11 @@ class Outbox:
         self._has_delivered = asyncio.Event()
         self._removing = asyncio.Lock()
 
+    @property
+    def held(self) -> int:
+        """How many live answers wait in memory for their askers."""
+        return len(self._held)
+
     async def send(self, replies: Sequence[StoredReply | QueuedReply], numbers: Sequence[int]) -> None:
         """Deliver what was just recorded; `numbers` are the outbox rows of the queued replies, in their order."""
         rows = iter(numbers)

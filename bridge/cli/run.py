@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
 
 from rich.console import Console
@@ -20,6 +22,8 @@ from bridge.settings.tree import Settings
 from client.clock import SystemClock
 from client.entropy import SystemEntropy
 
+log = logging.getLogger(__name__)
+
 EXIT_INTERRUPTED = 130
 """Exit status of a program that Ctrl-C ended: 128 + SIGINT."""
 
@@ -27,7 +31,7 @@ EXIT_INTERRUPTED = 130
 def command(home: HomeOption = DEFAULT_HOME) -> None:
     """Run the bridge until SIGTERM or SIGINT; it then finishes what it accepted.
 
-    The log goes to stderr: words on a terminal, JSON lines elsewhere.
+    The log goes to stderr: words on a terminal, JSON lines elsewhere. On SIGUSR1 it says how much is in memory.
 
     Exit status: 0 after a stop that was asked for, 130 after Ctrl-C twice, 2 when it cannot start as configured.
     """
@@ -42,9 +46,13 @@ async def _run(home: Home, settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, stop, loop)
+    # Before the bridge says that it is ready, because unheeded this signal would end the program.
+    running: list[Bridge] = []
+    loop.add_signal_handler(signal.SIGUSR1, _tell_figures, running)
     async with running_bridge(
         home, settings, clock=SystemClock(), entropy=SystemEntropy(), environment=os.environ
     ) as bridge:
+        running.append(bridge)
         _greet(bridge, settings)
         await stop.wait()
 
@@ -53,6 +61,11 @@ def _stop(stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
     # Whoever presses Ctrl-C again does not want to wait. What was accepted is on disk, so the end may be abrupt.
     loop.add_signal_handler(signal.SIGINT, os._exit, EXIT_INTERRUPTED)
     stop.set()
+
+
+def _tell_figures(running: Sequence[Bridge]) -> None:
+    for bridge in running:
+        log.info("figures", extra={"facts": bridge.figures()})
 
 
 def _greet(bridge: Bridge, settings: Settings) -> None:

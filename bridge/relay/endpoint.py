@@ -107,6 +107,16 @@ class RelayEndpoint:
         """The address to tell clients."""
         return self._urls[0]
 
+    @property
+    def connections(self) -> int:
+        """How many are connected, with a websocket or on the way to one."""
+        return self._server.connections
+
+    @property
+    def subscriptions(self) -> int:
+        """How many subscriptions are open, on all connections together."""
+        return len(self._subscriptions)
+
     def deliver(self, event: VerifiedEvent) -> int:
         """Send an event to every open subscription that may see it, without waiting; return to how many."""
         return self._subscriptions.deliver(event)

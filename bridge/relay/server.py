@@ -73,6 +73,11 @@ class RelayServer:
         self._quiet.set()
         self._stopping = asyncio.Event()
 
+    @property
+    def connections(self) -> int:
+        """How many are connected, with a websocket or on the way to one."""
+        return len(self._crowd.all)
+
     async def __aenter__(self) -> Self:
         try:
             self._server = await self._listen_on_port()

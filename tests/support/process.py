@@ -42,9 +42,19 @@ class Switchboard:
     It takes a free port each time that it starts, unless `change` says otherwise.
     """
 
-    def __init__(self, home: Path, *init_options: str, change: Change = lambda settings: settings) -> None:
-        """Plan a bridge in a folder that holds none yet; `change` adapts the settings that `init` writes."""
+    def __init__(
+        self,
+        home: Path,
+        *init_options: str,
+        change: Change = lambda settings: settings,
+        keeps: Callable[[LogLine], bool] = lambda line: True,
+    ) -> None:
+        """Plan a bridge in a folder that holds none yet; `change` adapts the settings that `init` writes.
+
+        `keeps` sees each line of the log and tells whether to remember it; a long run says more than there is room for.
+        """
         self.home = home
+        self._keeps = keeps
         self.log: list[LogLine] = []
         """All that was said since the first start; text that is no JSON stands as a `message` without a `level`."""
         self._init_options = init_options
@@ -106,7 +116,7 @@ class Switchboard:
     async def start(self) -> None:
         """Start and wait until it says that it is ready."""
         assert self._run is None, "it runs"
-        self._run = await _Run.begin(self.home, self.log)
+        self._run = await _Run.begin(self.home, self.log, self._keeps)
         try:
             self._run.ready = await self.wait_for("ready")
         except BaseException:
@@ -169,7 +179,9 @@ class Switchboard:
 class _Run:
     """One process, from its start to its end."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: list[LogLine]) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, log: list[LogLine], keeps: Callable[[LogLine], bool]
+    ) -> None:
         self.ready: LogLine = {}
         self.since = len(log)
         """Where in the log this run begins."""
@@ -178,10 +190,10 @@ class _Run:
         self.is_silent = False
         """Nothing more will be said."""
         self._process = process
-        self._reading = asyncio.create_task(self._read(log))
+        self._reading = asyncio.create_task(self._read(log, keeps))
 
     @classmethod
-    async def begin(cls, home: Path, log: list[LogLine]) -> _Run:
+    async def begin(cls, home: Path, log: list[LogLine], keeps: Callable[[LogLine], bool]) -> _Run:
         """Start the program."""
         process = await asyncio.create_subprocess_exec(
             PROGRAM,
@@ -192,7 +204,7 @@ class _Run:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
         )
-        return cls(process, log)
+        return cls(process, log, keeps)
 
     @property
     def pid(self) -> int:
@@ -208,10 +220,12 @@ class _Run:
         await asyncio.shield(self._reading)
         return await self._process.wait()
 
-    async def _read(self, log: list[LogLine]) -> None:
+    async def _read(self, log: list[LogLine], keeps: Callable[[LogLine], bool]) -> None:
         assert self._process.stderr is not None
         async for raw in self._process.stderr:
-            log.append(_parse(raw.decode(errors="replace").rstrip("\n")))
+            line = _parse(raw.decode(errors="replace").rstrip("\n"))
+            if keeps(line):
+                log.append(line)
             async with self.said:
                 self.said.notify_all()
         async with self.said:

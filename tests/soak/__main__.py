@@ -1,0 +1,50 @@
+"""`make soak`: a bridge of its own under hours of mixed load, and a verdict on what that did to it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.soak.plan import Plan
+from tests.soak.report import Progress, show_verdict, write_result
+from tests.soak.run import soak
+from tests.soak.verdict import judge
+
+EXIT_FAILED = 1
+
+
+def main() -> None:
+    """Run and judge; exit status 1 when something does not hold."""
+    options = _options()
+    plan = Plan(options.seconds, options.rate, options.sample_seconds)
+    console = Console()
+    progress = Progress(console, plan)
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        run, world = asyncio.run(soak(plan, Path(folder) / "home", on_sample=progress.show))
+    verdict = judge(run)
+    show_verdict(console, world, verdict)
+    write_result(options.result, run, world, verdict)
+    sys.exit(0 if all(criterion.holds for criterion in verdict) else EXIT_FAILED)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.soak",
+        description="Run a bridge under mixed load, friendly and hostile, and judge whether memory, files, descriptors "
+        "and tasks stay bounded and each acknowledged request is answered once.",
+        epilog="Exit status: 0 when all of it holds, 1 when something does not.",
+    )
+    parser.add_argument("--seconds", type=float, default=7200, help="length of the load (default: 7200)")
+    parser.add_argument("--rate", type=float, default=40, help="visits a second, each a client's act (default: 40)")
+    parser.add_argument("--sample-seconds", type=float, default=5, help="time between samples (default: 5)")
+    parser.add_argument("--result", type=Path, default=Path("soak.json"), help="file to write (default: soak.json)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""What a process is seen to hold from outside (Linux: /proc), what its files hold, and what it says of itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.process import LogLine, Switchboard
+
+TABLES = (
+    "inbox",
+    "seen",
+    "responses",
+    "outbox",
+    "gift_wraps",
+    "replaceables",
+    "accounts",
+    "devices",
+    "permits",
+)
+FIGURES = ("tasks", "connections", "subscriptions", "requests", "live_answers")
+MAX_COMPLAINTS = 50
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+Sample = Mapping[str, float]
+"""What was seen at one moment, by name: times in seconds, sizes in bytes, rows by table."""
+
+
+@dataclass(slots=True)
+class Log:
+    """What of a program's log is worth memory."""
+
+    complaints: list[str] = field(default_factory=list)
+    complaints_in_all: int = 0
+    _figures: asyncio.Future[LogLine] | None = None
+
+    def keeps(self, line: LogLine) -> bool:
+        """Look at a line, and tell whether it has to be kept."""
+        if line["message"] == "figures":
+            if self._figures is not None and not self._figures.done():
+                self._figures.set_result(line)
+            return False
+        if line.get("level") not in {"debug", "info"}:
+            self.complaints_in_all += 1
+            if len(self.complaints) < MAX_COMPLAINTS:
+                self.complaints.append(str(line))
+        return line["message"] in {"ready", "stopping", "stopped"}
+
+    async def figures_of(self, pid: int) -> LogLine:
+        """Ask a program how much is in its memory."""
+        self._figures = asyncio.get_running_loop().create_future()
+        os.kill(pid, signal.SIGUSR1)
+        async with asyncio.timeout(60):
+            return await self._figures
+
+
+async def look(program: Switchboard, log: Log, *, at: float) -> Sample:
+    """Return a sample of a running bridge, its child processes included."""
+    figures = await log.figures_of(program.pid)
+    processes = family(program.pid)
+    database = program.home / "switchboard.db"
+    return {
+        "at": at,
+        "processes": len(processes),
+        "resident_bytes": sum(resident_bytes(pid) for pid in processes),
+        "descriptors": sum(descriptors(pid) for pid in processes),
+        "threads": sum(threads(pid) for pid in processes),
+        "database_bytes": database.stat().st_size,
+        "wal_bytes": size(database.with_name(f"{database.name}-wal")),
+        **{name: float(figures[name]) for name in FIGURES},
+        **rows(database),
+    }
+
+
+def family(pid: int) -> Sequence[int]:
+    """Return a process and all that descend from it."""
+    found = [pid]
+    for member in found:
+        for task in Path(f"/proc/{member}/task").iterdir():
+            found.extend(map(int, (task / "children").read_text().split()))
+    return found
+
+
+def resident_bytes(pid: int) -> int:
+    """Return what a process has in memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
+
+
+def descriptors(pid: int) -> int:
+    """Return how many files and sockets a process has open."""
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def threads(pid: int) -> int:
+    """Return how many threads a process has."""
+    return sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())
+
+
+def size(file: Path) -> int:
+    """Return the size of a file that may be gone."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def rows(database: Path) -> dict[str, float]:
+    """Return how many rows each table has; `free_bytes` is room in the file that is used again."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as connection:
+        found = {table: float(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]) for table in TABLES}
+        pages = connection.execute("PRAGMA freelist_count").fetchone()[0]
+        return {**found, "free_bytes": pages * connection.execute("PRAGMA page_size").fetchone()[0]}
