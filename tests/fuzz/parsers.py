@@ -126,37 +126,43 @@ def read_client_message(case: str) -> None:
         if error.verb not in (None, "EVENT", "REQ", "CLOSE", "AUTH", "COUNT"):
             raise Finding("a peer's own verb goes on") from None
         raise
+    limits = MessageLimits(max_message_bytes=10 * ROOM)
+    equal(parse_client_message(_client_text(message), limits), message, "another message once written and read again")
+
+
+def _client_text(message: messages.ClientMessage) -> str:
     match message:
         case messages.Publish():
-            text = messages.write_publish(message.event)
+            return messages.write_publish(message.event)
         case messages.Authenticate():
-            text = messages.write_authenticate(message.event)
+            return messages.write_authenticate(message.event)
         case messages.Request():
-            text = messages.write_request(message.subscription, message.filters)
+            return messages.write_request(message.subscription, message.filters)
         case messages.Close():
-            text = messages.write_close(message.subscription)
-    limits = MessageLimits(max_message_bytes=10 * ROOM)
-    equal(parse_client_message(text, limits), message, "another message once written and read again")
+            return messages.write_close(message.subscription)
 
 
 def read_relay_message(case: str) -> None:
     """Read what another relay says to us."""
     message = parse_relay_message(case, LIMITS)
+    limits = MessageLimits(max_message_bytes=10 * ROOM)
+    equal(parse_relay_message(_relay_text(message), limits), message, "another message once written and read again")
+
+
+def _relay_text(message: messages.RelayMessage) -> str:
     match message:
         case messages.Delivered():
-            text = messages.write_delivered(message.subscription, message.event.to_json())
+            return messages.write_delivered(message.subscription, message.event.to_json())
         case messages.Ok():
-            text = messages.write_ok(message.event_id, message.accepted, message.message)
+            return messages.write_ok(message.event_id, message.accepted, message.message)
         case messages.EndOfStored():
-            text = messages.write_end_of_stored(message.subscription)
+            return messages.write_end_of_stored(message.subscription)
         case messages.Closed():
-            text = messages.write_closed(message.subscription, message.message)
+            return messages.write_closed(message.subscription, message.message)
         case messages.Notice():
-            text = messages.write_notice(message.text)
+            return messages.write_notice(message.text)
         case messages.Challenge():
-            text = messages.write_challenge(message.challenge)
-    limits = MessageLimits(max_message_bytes=10 * ROOM)
-    equal(parse_relay_message(text, limits), message, "another message once written and read again")
+            return messages.write_challenge(message.challenge)
 
 
 def read_information(case: str) -> None:
