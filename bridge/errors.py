@@ -2,6 +2,7 @@
 
     BridgeError
     ├── StartupError            the program does not start; the text names the fix
+    ├── SealingFailed           opening or sealing did not happen; the same may well work later
     ├── Dropped                 a wrap that gets no answer at all; the reason is for the log
     └── Refusal                 an answer to a request, as an error
         ├── InvalidRequest      something about the request is wrong; `field` points at it
@@ -34,6 +35,10 @@ class BridgeError(Exception):
 
 class StartupError(BridgeError):
     """The program cannot start; the text tells the operator what to change."""
+
+
+class SealingFailed(BridgeError):
+    """A wrap was neither opened nor made, for a reason that is not in it: the same thing may well work later."""
 
 
 class Dropped(BridgeError):

@@ -6,8 +6,8 @@ from client.clock import Clock
 from client.entropy import Entropy, draw_key
 from nips import kinds
 from nips.event import VerifiedEvent
-from nips.keys import PublicKey, SecretKey
-from nips.nip59 import Rumor, seal_rumor, wrap_seal
+from nips.keys import PublicKey
+from nips.nip59 import Party, Rumor, seal_rumor, wrap_seal
 
 LIVE_SECONDS = 30
 """How far back a wrap for somebody present is stamped at most: clients listen from a minute ago, relays refuse older
@@ -19,7 +19,7 @@ BACKDATE_SECONDS = 2 * 86_400
 
 def wrap_rumor(
     rumor: Rumor,
-    author: SecretKey,
+    author: Party,
     recipient: PublicKey,
     *,
     kind: int,

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from nips import keys
-from nips.errors import InvalidEvent
+from nips.errors import InvalidEvent, InvalidJson
 from nips.keys import PublicKey, SecretKey
 from nips.kinds import MAX_KIND
-from nips.strict_json import MAX_INTEGER, dump
+from nips.strict_json import MAX_INTEGER, dump_exact
 
 Tags = tuple[tuple[str, ...], ...]
 
 _ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_STRINGS = frozenset({str})
 _SIGNATURE = re.compile(r"[0-9a-f]{128}", re.ASCII)
 
 
@@ -58,7 +59,7 @@ class Event:
 
     def to_json(self) -> str:
         """Return the compact JSON text."""
-        return dump(self.to_dict())
+        return dump_exact(self.to_dict()).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +107,10 @@ def parse_tags(value: object) -> Tags:
     if not isinstance(value, list):
         raise InvalidEvent("tags: not an array")
     for tag in value:
-        if not isinstance(tag, list) or not tag or not all(isinstance(item, str) for item in tag):
+        # The set is empty for an empty tag.
+        if not isinstance(tag, list) or set(map(type, tag)) != _STRINGS:
             raise InvalidEvent("tags: a tag is a non-empty array of strings")
-    return tuple(tuple(tag) for tag in value)
+    return tuple(map(tuple, value))
 
 
 def parse_content(value: object) -> str:
@@ -121,8 +123,8 @@ def parse_content(value: object) -> str:
 def event_id(pubkey: str, created_at: int, kind: int, tags: Sequence[Sequence[str]], content: str) -> str:
     """Return the id: SHA-256 of the canonical form (NIP-01), as lower-case hex."""
     try:
-        canonical = dump([0, pubkey, created_at, kind, tags, content]).encode()
-    except UnicodeEncodeError:
+        canonical = dump_exact([0, pubkey, created_at, kind, tags, content])
+    except InvalidJson:
         raise InvalidEvent("content or tags: lone surrogate in a string") from None
     return hashlib.sha256(canonical).hexdigest()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from functools import lru_cache
 from typing import Any, Final, NewType
 
 from secp256k1 import ffi, lib
@@ -28,20 +29,31 @@ def parse_public_key(value: object) -> PublicKey:
     return PublicKey(value)
 
 
+@lru_cache(maxsize=256)
+def _points(x_only: bytes) -> tuple[Any, Any] | None:
+    """Return a key for ECDH and the same key for signatures; None off the curve.
+
+    Finding y takes a square root. Who is verified is soon decrypted from or answered, so a few are remembered; they are
+    public, and how long one takes tells only how lately it was used.
+    """
+    # An x-only key stands for the point with even y (BIP-340), hence the prefix 02.
+    point, even = ffi.new("secp256k1_pubkey *"), ffi.new("secp256k1_xonly_pubkey *")
+    if not lib.secp256k1_ec_pubkey_parse(_context, point, b"\x02" + x_only, 33):
+        return None
+    lib.secp256k1_xonly_pubkey_from_pubkey(_context, even, ffi.NULL, point)
+    return point, even
+
+
 def is_on_curve(public_key: PublicKey) -> bool:
     """Tell whether a key is the x coordinate of a point of the curve."""
-    raw = bytes.fromhex(parse_public_key(public_key))
-    return bool(lib.secp256k1_xonly_pubkey_parse(_context, ffi.new("secp256k1_xonly_pubkey *"), raw))
+    return _points(bytes.fromhex(parse_public_key(public_key))) is not None
 
 
 def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
     """Check a BIP-340 signature over a message; malformed keys and signatures are simply not valid."""
-    if len(public_key) != 32 or len(signature) != 64:
+    if len(public_key) != 32 or len(signature) != 64 or (points := _points(public_key)) is None:
         return False
-    point = ffi.new("secp256k1_xonly_pubkey *")
-    if not lib.secp256k1_xonly_pubkey_parse(_context, point, public_key):
-        return False
-    return bool(lib.secp256k1_schnorrsig_verify(_context, signature, message, len(message), point))
+    return bool(lib.secp256k1_schnorrsig_verify(_context, signature, message, len(message), points[1]))
 
 
 @ffi.callback("int(unsigned char *, const unsigned char *, const unsigned char *, void *)")  # type: ignore[untyped-decorator]
@@ -100,12 +112,10 @@ class SecretKey:
 
     def shared_x(self, public_key: PublicKey) -> bytes:
         """Return the unhashed 32-byte x of ECDH in constant time (NIP-44); raise `InvalidKey` off the curve."""
-        # An x-only key stands for the point with even y (BIP-340), hence the prefix 02.
-        compressed = bytes.fromhex("02" + parse_public_key(public_key))
-        point = ffi.new("secp256k1_pubkey *")
-        if not lib.secp256k1_ec_pubkey_parse(_context, point, compressed, len(compressed)):
+        points = _points(bytes.fromhex(parse_public_key(public_key)))
+        if points is None:
             raise InvalidKey("a public key is not on the curve")
         output = ffi.new("unsigned char[32]")
-        if not lib.secp256k1_ecdh(_context, output, point, self._raw, _copy_x, ffi.NULL):
+        if not lib.secp256k1_ecdh(_context, output, points[0], self._raw, _copy_x, ffi.NULL):
             raise RuntimeError("ECDH failed")
         return bytes(ffi.buffer(output, 32))

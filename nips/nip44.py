@@ -8,13 +8,14 @@ A payload proves that one of the two keys wrote it, to those two only. It hides 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 import struct
 
+import pybase64
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from nips.errors import InvalidPayload
 from nips.keys import PublicKey, SecretKey
@@ -27,6 +28,8 @@ _SALT = b"nip44-v2"
 _MIN_PAYLOAD = 132
 _MIN_DECODED = 99
 _LONG_FORM = 65_536
+_VERSION_BYTE = bytes([VERSION])
+_SHA256 = SHA256()
 
 
 def conversation_key(secret: SecretKey, public_key: PublicKey) -> bytes:
@@ -39,29 +42,26 @@ def encrypt(plaintext: str, key: bytes, nonce: bytes) -> str:
     if len(nonce) != 32:
         raise ValueError("a nonce is 32 bytes")
     cipher_key, cipher_nonce, mac_key = message_keys(key, nonce)
-    ciphertext = _chacha20(cipher_key, cipher_nonce, pad(plaintext.encode()))
-    mac = hmac.digest(mac_key, nonce + ciphertext, "sha256")
-    return base64.b64encode(bytes([VERSION]) + nonce + ciphertext + mac).decode("ascii")
+    authenticated = nonce + _chacha20(cipher_key, cipher_nonce, pad(plaintext.encode()))
+    mac = hmac.digest(mac_key, authenticated, "sha256")
+    return pybase64.b64encode_as_string(_VERSION_BYTE + authenticated + mac)
 
 
 def decrypt(payload: str, key: bytes, *, max_payload: int) -> str:
     """Return the text of a payload of at most `max_payload` characters; raise `InvalidPayload` for anything wrong."""
-    nonce, ciphertext, mac = _decode(payload, max_payload)
-    cipher_key, cipher_nonce, mac_key = message_keys(key, nonce)
-    if not hmac.compare_digest(hmac.digest(mac_key, nonce + ciphertext, "sha256"), mac):
+    authenticated, mac = _decode(payload, max_payload)
+    cipher_key, cipher_nonce, mac_key = message_keys(key, authenticated[:32])
+    if not hmac.compare_digest(hmac.digest(mac_key, authenticated, "sha256"), mac):
         raise InvalidPayload("invalid MAC")
     try:
-        return unpad(_chacha20(cipher_key, cipher_nonce, ciphertext)).decode()
+        return unpad(_chacha20(cipher_key, cipher_nonce, authenticated[32:])).decode()
     except UnicodeDecodeError:
         raise InvalidPayload("plaintext is not UTF-8") from None
 
 
 def message_keys(key: bytes, nonce: bytes) -> tuple[bytes, bytes, bytes]:
     """Return ChaCha20 key (32), ChaCha20 nonce (12) and HMAC key (32) of one message: HKDF-Expand to 76 bytes."""
-    first = hmac.digest(key, nonce + b"\x01", "sha256")
-    second = hmac.digest(key, first + nonce + b"\x02", "sha256")
-    third = hmac.digest(key, second + nonce + b"\x03", "sha256")
-    expanded = first + second + third
+    expanded = HKDFExpand(_SHA256, 76, nonce).derive(key)
     return expanded[:32], expanded[32:44], expanded[44:76]
 
 
@@ -97,24 +97,25 @@ def unpad(padded: bytes) -> bytes:
     return padded[start : start + length]
 
 
-def _decode(payload: str, max_payload: int) -> tuple[bytes, bytes, bytes]:
+def _decode(payload: str, max_payload: int) -> tuple[bytes, bytes]:
+    """Return what the MAC covers (nonce and ciphertext) and the MAC."""
     if payload.startswith("#"):
         raise InvalidPayload("unsupported version")
     # Our own maximum comes before base64, so that size is refused before it costs anything.
     if not _MIN_PAYLOAD <= len(payload) <= max_payload:
         raise InvalidPayload("invalid payload size")
     try:
-        decoded = base64.b64decode(payload.encode("ascii"), validate=True)
-    except (UnicodeEncodeError, binascii.Error):
+        decoded = pybase64.b64decode(payload, validate=True)
+    except ValueError:
         raise InvalidPayload("invalid base64") from None
-    # The library overlooks surplus padding and left-over bits; a payload has one spelling only.
-    if base64.b64encode(decoded).decode("ascii") != payload:
+    # The library overlooks left-over bits; a payload has one spelling only.
+    if pybase64.b64encode_as_string(decoded) != payload:
         raise InvalidPayload("invalid base64")
     if len(decoded) < _MIN_DECODED:
         raise InvalidPayload("invalid payload size")
     if decoded[0] != VERSION:
         raise InvalidPayload("unsupported version")
-    return decoded[1:33], decoded[33:-32], decoded[-32:]
+    return decoded[1:-32], decoded[-32:]
 
 
 def _chacha20(key: bytes, nonce: bytes, data: bytes) -> bytes:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from nips import kinds, nip44
+from nips.conversation_keys import ConversationKeys
 from nips.errors import InvalidEvent, InvalidJson, InvalidKey, InvalidPayload, InvalidWrap
 from nips.event import (
     Event,
@@ -29,10 +30,13 @@ from nips.event import (
     sign_event,
     verify_event,
 )
-from nips.keys import PublicKey, SecretKey
+from nips.keys import PublicKey, SecretKey, parse_public_key
 from nips.kinds import MAX_KIND
 from nips.nip40 import expiration
-from nips.strict_json import MAX_INTEGER, dump, parse
+from nips.strict_json import MAX_INTEGER, Exact, dump_exact, parse
+
+Party = SecretKey | ConversationKeys
+"""Whoever opens or seals: a secret key, or the same with the keys that it shares with known peers."""
 
 MAX_PAYLOAD = 131_072
 """Characters of a payload that are decoded at all; larger wraps do not fit into a frame anyway."""
@@ -51,16 +55,15 @@ class Rumor:
 
     def to_json(self) -> str:
         """Return the compact JSON text; a rumor has no `sig`."""
-        return dump(
-            {
-                "id": self.id,
-                "pubkey": self.pubkey,
-                "created_at": self.created_at,
-                "kind": self.kind,
-                "tags": self.tags,
-                "content": self.content,
-            }
-        )
+        fields: dict[str, Exact] = {
+            "id": self.id,
+            "pubkey": self.pubkey,
+            "created_at": self.created_at,
+            "kind": self.kind,
+            "tags": self.tags,
+            "content": self.content,
+        }
+        return dump_exact(fields).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +84,16 @@ def make_rumor(author: PublicKey, *, created_at: int, kind: int, tags: Sequence[
 
 
 def seal_rumor(
-    rumor: Rumor, author: SecretKey, recipient: PublicKey, *, created_at: int, nonce: bytes, aux: bytes
+    rumor: Rumor, author: Party, recipient: PublicKey, *, created_at: int, nonce: bytes, aux: bytes
 ) -> VerifiedEvent:
     """Return the seal of a rumor for one recipient; `nonce` and `aux` are 32 fresh random bytes each."""
-    if rumor.pubkey != author.public_key:
+    shared = _conversation_keys(author)
+    if rumor.pubkey != shared.secret.public_key:
         raise ValueError("only its author seals a rumor")
-    content = nip44.encrypt(rumor.to_json(), nip44.conversation_key(author, recipient), nonce)
-    return sign_event(author, created_at=created_at, kind=kinds.SEAL, tags=(), content=content, aux=aux)
+    key = shared.shared_with(recipient)
+    shared.keep(recipient, key)
+    content = nip44.encrypt(rumor.to_json(), key, nonce)
+    return sign_event(shared.secret, created_at=created_at, kind=kinds.SEAL, tags=(), content=content, aux=aux)
 
 
 def wrap_seal(
@@ -125,8 +131,8 @@ def recipient_of(wrap: Event) -> PublicKey:
     if len(recipients) != 1 or len(recipients[0]) < 2:
         raise InvalidWrap("tags: not exactly one p tag")
     try:
-        return PublicKey(parse_hex({"p": recipients[0][1]}, "p"))
-    except InvalidEvent:
+        return parse_public_key(recipients[0][1])
+    except InvalidKey:
         raise InvalidWrap("tags: the p tag is not a public key") from None
 
 
@@ -147,24 +153,39 @@ def check_times(wrap: Event, *, now: int, window: WrapWindow) -> None:
         raise InvalidWrap("expiration: over")
 
 
-def open_wrap(wrap: VerifiedEvent, secret: SecretKey, *, unsigned_seals: bool = False) -> Rumor:
+def open_wrap(wrap: VerifiedEvent, recipient: Party, *, unsigned_seals: bool = False) -> Rumor:
     """Return the rumor inside a wrap for this key; raise `InvalidWrap` naming the first rule that is broken.
 
     With `unsigned_seals`, the seal's kind, tags, id and sig and the rumor's id and pubkey may be missing, never wrong.
     Such a seal is authenticated by its MAC alone: deniable, and forgeable by whoever holds the recipient's key.
     """
-    if recipient_of(wrap) != secret.public_key:
+    shared = _conversation_keys(recipient)
+    if recipient_of(wrap) != shared.secret.public_key:
         raise InvalidWrap("tags: wrapped for another key")
-    sealed = _decrypt_object(wrap.content, secret, wrap.pubkey, "wrap")
+    sealed = _decrypt_object(wrap.content, _key_shared(shared, wrap.pubkey, "wrap"), "wrap")
     author, content = _check_seal(sealed, unsigned_seals)
-    return _check_rumor(_decrypt_object(content, secret, author, "seal"), author, unsigned_seals)
+    key = _key_shared(shared, author, "seal")
+    rumor = _check_rumor(_decrypt_object(content, key, "seal"), author, unsigned_seals)
+    # Kept only now, so that nobody is known who did not prove to be the author.
+    shared.keep(author, key)
+    return rumor
 
 
-def _decrypt_object(payload: str, secret: SecretKey, author: PublicKey, layer: str) -> dict[str, Any]:
+def _conversation_keys(party: Party) -> ConversationKeys:
+    return party if isinstance(party, ConversationKeys) else ConversationKeys(party)
+
+
+def _key_shared(shared: ConversationKeys, peer: PublicKey, layer: str) -> bytes:
     try:
-        text = nip44.decrypt(payload, nip44.conversation_key(secret, author), max_payload=MAX_PAYLOAD)
-        value = parse(text, max_bytes=MAX_PAYLOAD)
-    except (InvalidPayload, InvalidKey, InvalidJson) as error:
+        return shared.shared_with(peer)
+    except InvalidKey as error:
+        raise InvalidWrap(f"{layer} content: {error}") from None
+
+
+def _decrypt_object(payload: str, key: bytes, layer: str) -> dict[str, Any]:
+    try:
+        value = parse(nip44.decrypt(payload, key, max_payload=MAX_PAYLOAD), max_bytes=MAX_PAYLOAD)
+    except (InvalidPayload, InvalidJson) as error:
         raise InvalidWrap(f"{layer} content: {error}") from None
     if not isinstance(value, dict):
         raise InvalidWrap(f"{layer} content: not an object")
@@ -196,22 +217,25 @@ def _check_unsigned_seal(value: dict[str, Any]) -> tuple[PublicKey, str]:
 def _check_rumor(value: dict[str, Any], author: PublicKey, may_lack: bool) -> Rumor:
     if "sig" in value:
         raise InvalidWrap("rumor sig: a rumor is not signed")
-    if may_lack:
-        value = {"pubkey": author, **value}
-    if value.get("pubkey") != author:
+    if value.get("pubkey", author if may_lack else None) != author:
         raise InvalidWrap("rumor pubkey: not the author of the seal")
     try:
-        identity = _identity(value)
+        created_at, kind, tags, content = _parse_content(value)
+        identity = event_id(author, created_at, kind, tags, content)
         if value.get("id", identity if may_lack else None) != identity:
             raise InvalidEvent("id: not the hash of the event")
-        return Rumor(identity, author, value["created_at"], value["kind"], parse_tags(value["tags"]), value["content"])
     except InvalidEvent as error:
         raise InvalidWrap(f"rumor {error}") from None
+    return Rumor(identity, author, created_at, kind, tags, content)
 
 
 def _identity(value: dict[str, Any]) -> str:
-    return event_id(
-        parse_hex(value, "pubkey"),
+    return event_id(parse_hex(value, "pubkey"), *_parse_content(value))
+
+
+def _parse_content(value: dict[str, Any]) -> tuple[int, int, Tags, str]:
+    """Return what an id is over, besides the author."""
+    return (
         parse_integer(value, "created_at", MAX_INTEGER),
         parse_integer(value, "kind", MAX_KIND),
         parse_tags(value.get("tags")),

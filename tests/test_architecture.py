@@ -30,6 +30,8 @@ NOT_IN_PURE = {"asyncio", "socket", "sqlite3", "aiosqlite", "websockets", "time"
 ONLY_IN: dict[str, set[str]] = {
     "aiosqlite": {"storage/"},
     "cryptography": {"nips/nip44.py", "storage/encryption.py"},
+    "orjson": {"nips/strict_json.py"},
+    "pybase64": {"nips/nip44.py"},
     "random": set(),
     "secp256k1": {"nips/keys.py"},
     "secrets": {"client/entropy.py"},

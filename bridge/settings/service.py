@@ -38,6 +38,12 @@ class InboxSettings:
     deadline_seconds: float = number(
         15, "Time for one request; then it is answered with an error.", least=0.1, most=600
     )
+    max_known_senders: int = number(
+        10_000,
+        "Senders for whom a secret is kept in memory that makes their next request cheaper; 0: for none.",
+        least=0,
+        most=10_000_000,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,3 +242,25 @@ def test_failure_to_share_is_never_taken_for_a_secret(monkeypatch: pytest.Monkey
     monkeypatch.setattr(keys, "lib", _FailingLibrary("secp256k1_ecdh"))
     with pytest.raises(RuntimeError, match="ECDH"):
         AUTHOR.shared_x(BRIDGE.public_key)
+
+
+def test_points_that_are_remembered_are_bounded() -> None:
+    points = vars(keys)["_points"]
+    points.cache_clear()
+    for number in range(1, points.cache_info().maxsize + 50):
+        is_on_curve(PublicKey(_number(number).hex()))
+    assert points.cache_info().currsize == points.cache_info().maxsize == 256
+
+
+@given(st.lists(st.tuples(secret_keys, st.booleans()), min_size=1, max_size=8))
+@settings(max_examples=30)
+def test_remembered_point_gives_the_same_verdicts_and_secrets(uses: list[tuple[SecretKey, bool]]) -> None:
+    points = vars(keys)["_points"]
+    for secret, is_forged in uses * 2:
+        message = drawn("message")
+        signature = secret.sign(drawn("other") if is_forged else message, drawn("aux"))
+        public = bytes.fromhex(secret.public_key)
+        remembered = verify(public, message, signature), AUTHOR.shared_x(secret.public_key)
+        points.cache_clear()
+        assert remembered == (verify(public, message, signature), AUTHOR.shared_x(secret.public_key))
+        assert remembered[0] is not is_forged

@@ -6,13 +6,15 @@ import json
 import time
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nips import strict_json
 from nips.errors import InvalidJson
-from nips.strict_json import MAX_DEPTH, MAX_INTEGER, dump, parse
-from tests.support.strategies import json_values, texts
+from nips.strict_json import MAX_DEPTH, MAX_INTEGER, Exact, dump, dump_exact, parse
+from tests.support.strategies import integers, json_values, texts
 
 ROOM = 10_000_000
 
@@ -272,3 +274,125 @@ def test_whatever_is_read_means_what_the_standard_library_reads(text: str) -> No
     except InvalidJson:
         return
     assert json.loads(text) == value
+
+
+class _NothingIsFast:
+    """The fast library, but it reads nothing: all that is left is the careful reader."""
+
+    def __getattr__(self, name: str) -> Any:
+        return _refuse if name == "loads" else getattr(orjson, name)
+
+
+def _refuse(_text: bytes) -> Any:
+    raise ValueError
+
+
+def _verdict(text: str, *, max_bytes: int = ROOM) -> str:
+    # repr tells 1 from 1.0 and True, 0.0 from -0.0, and one order of keys from another.
+    try:
+        return repr(parse(text, max_bytes=max_bytes))
+    except InvalidJson as error:
+        return f"refused: {error}"
+
+
+def _both_verdicts(text: str) -> tuple[str, str]:
+    usual = _verdict(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strict_json, "orjson", _NothingIsFast())
+        return usual, _verdict(text)
+
+
+_NUMBERS: st.SearchStrategy[str] = st.one_of(
+    integers.map(str),
+    st.integers(-(2**70), 2**70).map(str),
+    st.sampled_from([2**53, 2**63, 2**64, 10**16]).flatmap(lambda edge: st.integers(edge - 2, edge + 2)).map(str),
+    st.floats().map(repr),
+    st.tuples(st.sampled_from(["", "-"]), st.from_regex(r"[0-9]{1,20}(\.[0-9]{0,20})?([eE][+-]?[0-9]{0,3})?")).map(
+        "".join
+    ),
+    st.sampled_from(["-0", "-0.0", "0.0", "1e16", "1e+16", "1e-07", "1E5", "5e-324", "1e400", "NaN", "Infinity"]),
+)
+_STRINGS: st.SearchStrategy[str] = st.one_of(
+    texts.map(lambda text: json.dumps(text, ensure_ascii=False)),
+    texts.map(json.dumps),
+    st.text(st.characters(), max_size=4).map(lambda text: f'"{text}"'),
+    st.sampled_from(
+        ['"a"', r'"\u0061"', r'"\/"', '"/"', r'"\ud800"', r'"\ud83d\ude00"', r'"\u001F"', r'"\u001f"', '"\x7f"']
+    ),
+)
+_SPACES: st.SearchStrategy[str] = st.sampled_from([""] * 12 + [" ", "\n", "\t ", "\ufeff", "\x0b"])
+
+
+@st.composite
+def _texts_of_json(draw: st.DrawFn, depth: int = 3) -> str:
+    """Draw texts that are JSON, or nearly: spaced and compact, with doubled keys and every kind of number."""
+    space = draw(_SPACES)
+    shapes = ["number", "string", "word"] + (["array", "object"] * 2 if depth else [])
+    match draw(st.sampled_from(shapes)):
+        case "number":
+            return space + draw(_NUMBERS)
+        case "string":
+            return space + draw(_STRINGS)
+        case "word":
+            return space + draw(st.sampled_from(["true", "false", "null", "nul", ""]))
+        case "array":
+            inner = draw(st.lists(_texts_of_json(depth=depth - 1), max_size=3))
+            return f"{space}[{','.join(inner)}{space}]"
+    members = draw(st.lists(st.tuples(_STRINGS, _texts_of_json(depth=depth - 1)), max_size=3))
+    return f"{space}{{{','.join(f'{key}{space}:{value}' for key, value in members)}}}"
+
+
+@given(_texts_of_json())
+def test_fast_reader_finds_the_meaning_that_the_careful_one_finds_or_none(text: str) -> None:
+    usual, careful = _both_verdicts(text)
+    assert usual == careful
+
+
+@given(json_values, st.booleans(), st.sampled_from([(",", ":"), (", ", ": ")]), st.booleans())
+def test_spelling_of_a_value_does_not_change_what_is_read(
+    value: Any, ascii_only: bool, separators: tuple[str, str], sort: bool
+) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only, separators=separators, sort_keys=sort)
+    usual, careful = _both_verdicts(text)
+    assert usual == careful == repr(json.loads(text))
+
+
+@given(json_values.map(dump), st.data())
+def test_one_changed_character_never_parts_the_two_readers(text: str, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(text) - 1))
+    mutated = text[:at] + data.draw(st.sampled_from('"\\{}[],:0-1.eE \n\x00u/tn\ud800\udc00é')) + text[at + 1 :]
+    usual, careful = _both_verdicts(mutated)
+    assert usual == careful
+
+
+def test_compact_text_takes_the_fast_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strict_json, "_read", _refuse)
+    assert parse('["EVENT",{"tags":[["p","é😀\\n\\u001f"]],"kind":1}]', max_bytes=ROOM)
+    with pytest.raises(ValueError, match=r"^$"):
+        parse('["EVENT", 1]', max_bytes=ROOM)
+
+
+_EXACT: st.SearchStrategy[Exact] = st.recursive(
+    st.one_of(st.none(), st.booleans(), integers, texts),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.lists(inner, max_size=4).map(tuple), st.dictionaries(texts, inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(_EXACT)
+def test_both_writers_write_the_same(value: Exact) -> None:
+    assert dump_exact(value).decode() == dump(value)
+
+
+def test_both_writers_write_every_character_the_same() -> None:
+    text = "".join(chr(point) for point in range(0x110000) if not 0xD800 <= point <= 0xDFFF)
+    assert dump_exact(text).decode() == dump(text)
+    assert dump_exact({text: [text]}).decode() == dump({text: [text]})
+
+
+@pytest.mark.parametrize("value", ["\ud800", ["a", "\udfff"], {"\ud800": 1}, 2**64, -(2**63) - 1], ids=range(5))
+def test_what_readers_would_not_agree_on_is_not_written_exactly(value: Exact) -> None:
+    with pytest.raises(InvalidJson):
+        dump_exact(value)
