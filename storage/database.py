@@ -23,11 +23,11 @@ class Limits:
     """Bounds of the storage; the defaults suit one machine."""
 
     max_queue: int = 10_000
-    """Writes that may wait at once; one more is refused with `StorageBusy`."""
+    """Writes that may wait at once, and reads of the bridge's; one more is refused with `StorageBusy`."""
     max_batch: int = 500
     """Writes that share one commit."""
     readers: int = 2
-    """Connections that read for the bridge; as many again read for clients of the relay."""
+    """Connections that read for clients of the relay."""
     busy_timeout_ms: int = 5_000
     """How long to wait for another program that locks the file, a backup for example."""
 
@@ -56,7 +56,13 @@ async def open_database(
     connection, vault = await asyncio.to_thread(_prepare, path, key_ring, limits, create)
     writer = Writer(connection, max_queue=limits.max_queue, max_batch=limits.max_batch)
     closing.push_async_callback(writer.close)
-    readers = await Readers.open(path, count=limits.readers, busy_timeout_ms=limits.busy_timeout_ms)
+    readers = await Readers.open(
+        path,
+        count=limits.readers,
+        busy_timeout_ms=limits.busy_timeout_ms,
+        max_queue=limits.max_queue,
+        max_batch=limits.max_batch,
+    )
     # Readers close first, so that the writer is the last and SQLite folds the log into the file.
     closing.push_async_callback(readers.close)
     return Database(writer, readers, vault)

@@ -1,7 +1,8 @@
 """Connections that only read, beside the writer.
 
-What clients of the relay ask for has connections of its own, as many again. They decide how often it is read and how
-long that takes; whatever they do, it never takes a connection that an answer to a request waits for.
+The bridge itself looks up rows by their keys: one thread gathers such reads, since going there costs more than reading.
+What clients of the relay ask for may take long, and has connections of its own; whatever they do, it never holds up
+what an answer to a request waits for.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import aiosqlite
 
 from storage.errors import StorageFailed
+from storage.gathering import GatheringThread, Job
 
 Row = tuple[Any, ...]
 
@@ -74,33 +76,71 @@ class ReaderPool:
                 self._quiet.set()
 
 
-class Readers(ReaderPool):
-    """The bridge's own readers."""
+class Readers(GatheringThread):
+    """The bridge's own reader, and the pool of those for clients."""
 
-    def __init__(self, own: Sequence[aiosqlite.Connection], for_clients: Sequence[aiosqlite.Connection]) -> None:
-        super().__init__(own)
-        self.for_clients = ReaderPool(for_clients)
+    def __init__(self, own: sqlite3.Connection, for_clients: ReaderPool, *, max_queue: int, max_batch: int) -> None:
+        super().__init__(own, does="read", max_queue=max_queue, max_batch=max_batch)
+        self.for_clients = for_clients
         """Those for what clients of the relay ask for."""
 
     @classmethod
-    async def open(cls, path: Path, *, count: int, busy_timeout_ms: int) -> Readers:
-        """Open `count` connections of either sort to a database that exists."""
+    async def open(
+        cls, path: Path, *, count: int, busy_timeout_ms: int, max_queue: int = 10_000, max_batch: int = 500
+    ) -> Readers:
+        """Open the bridge's reader, and `count` for clients, to a database that exists."""
         address = f"{path.absolute().as_uri()}?mode=ro"
         connections: list[aiosqlite.Connection] = []
         try:
-            for _ in range(2 * count):
+            for _ in range(count):
                 connection = await aiosqlite.connect(address, uri=True, isolation_level=None, cached_statements=256)
                 connections.append(connection)
                 await connection.execute_fetchall(f"PRAGMA busy_timeout = {busy_timeout_ms}")
+            own = await asyncio.to_thread(_connect, address, busy_timeout_ms)
         except BaseException as error:
             for connection in connections:
                 await connection.close()
             if isinstance(error, sqlite3.Error):
                 raise StorageFailed(f"{path} cannot be read: {error}") from error
             raise
-        return cls(connections[:count], connections[count:])
+        return cls(own, ReaderPool(connections), max_queue=max_queue, max_batch=max_batch)
+
+    async def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Return all rows of one statement."""
+        return await self.run(lambda connection: connection.execute(sql, parameters).fetchall())
+
+    async def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
+        """Return the first row of one statement, or None."""
+        return await self.run(lambda connection: connection.execute(sql, parameters).fetchone())
 
     async def close(self) -> None:
         """Close both sorts."""
         await self.for_clients.close()
         await super().close()
+
+    def _perform_all(self, batch: Sequence[Job]) -> None:
+        for job in batch:
+            try:
+                job.outcome = job.work(self._connection)
+            except sqlite3.Error as error:
+                job.error = _failure(error)
+            except Exception as error:
+                job.error = error
+
+
+def _connect(address: str, busy_timeout_ms: int) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        address, uri=True, isolation_level=None, cached_statements=256, check_same_thread=False
+    )
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _failure(error: sqlite3.Error) -> StorageFailed:
+    failure = StorageFailed(f"the database refused to read: {error}")
+    failure.__cause__ = error
+    return failure

@@ -122,3 +122,13 @@ async def test_name_with_signs_of_an_address_is_only_a_name(tmp_path: Path) -> N
     readers = await Readers.open(path, count=1, busy_timeout_ms=100)
     assert await readers.row("SELECT 7") == (7,)
     await readers.close()
+
+
+async def test_read_sees_what_was_written_before_it_was_asked(database: Database) -> None:
+    for number in range(20):
+        await database.writer.run(
+            lambda connection, name=f"name {number}": connection.execute(
+                "INSERT INTO meta (name, value) VALUES (?, x'00')", (name,)
+            )
+        )
+        assert await database.readers.row("SELECT 1 FROM meta WHERE name = ?", (f"name {number}",)) == (1,)

@@ -297,6 +297,6 @@ async def test_everybody_hears_of_it_when_the_thread_ends(writer: Writer, caplog
     with pytest.raises(StorageFailed, match="closed"):
         await writer.run(insert(1))
     # Only ours: in debug mode asyncio itself remarks on whatever takes long.
-    ours = [record for record in caplog.records if record.name == "storage.writer"]
+    ours = [record for record in caplog.records if record.name == "storage.gathering"]
     assert [record.levelno for record in ours] == [logging.CRITICAL]
     await writer.close()
