@@ -9,7 +9,7 @@ import pytest
 
 from tests.soak.plan import Plan
 from tests.soak.run import settled_after
-from tests.soak.verdict import AT_REST, COUNTED, ROW_BYTES, Books, Run, judge
+from tests.soak.verdict import AT_REST, COUNTED, MAX_DATABASE_DESCRIPTORS, ROW_BYTES, Books, Run, judge
 from tests.soak.vitals import Sample
 
 PLAN = Plan(seconds=7200, rate=40, sample_seconds=5)
@@ -19,6 +19,7 @@ STEADY: Mapping[str, float] = {
     "database_bytes": 50 * MIB,
     "wal_bytes": 4 * MIB,
     **dict.fromkeys(COUNTED, 10.0),
+    "database_descriptors": MAX_DATABASE_DESCRIPTORS,
     **dict.fromkeys(AT_REST, 0.0),
     **dict.fromkeys(ROW_BYTES, 100_000.0),
     **{f"allowed {table}": 100_000.0 for table in ROW_BYTES},
@@ -102,7 +103,7 @@ def test_write_ahead_log_that_is_never_emptied_fails() -> None:
     assert failing(a_run(wal_bytes=10 * MIB)) == ["file bounded by retention"]
 
 
-@pytest.mark.parametrize("name", [*AT_REST, *COUNTED])
+@pytest.mark.parametrize("name", ["database_descriptors", *AT_REST, *COUNTED])
 def test_what_is_left_when_all_have_gone_fails(name: str) -> None:
     assert failing(replace(a_run(), after=a_sample(0, **{name: STEADY[name] + 1}))) == ["nothing leaked"]
 

@@ -37,6 +37,10 @@ ROW_BYTES: Mapping[str, int] = {
 AT_REST = ("connections", "subscriptions", "requests", "live_answers")
 COUNTED = ("descriptors", "threads", "processes", "tasks")
 
+MAX_DATABASE_DESCRIPTORS = 12
+"""One writer and four readers have the file and its log open, the log from their first use on; and there are the index
+of the log and the lock."""
+
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
@@ -167,6 +171,8 @@ def _file_growth(run: Run) -> Criterion:
 def _nothing_left(run: Run) -> Criterion:
     left = {name: run.after[name] for name in AT_REST if run.after[name]}
     leaked = {name: run.after[name] - run.idle[name] for name in COUNTED if run.after[name] > run.idle[name]}
+    if (files := run.after["database_descriptors"]) > MAX_DATABASE_DESCRIPTORS:
+        leaked["descriptors of the database"] = files - MAX_DATABASE_DESCRIPTORS
     said = ", ".join(f"{name} {run.idle[name]:.0f} before, {run.after[name]:.0f} after" for name in COUNTED)
     if left or leaked:
         said += "; left: " + ", ".join(f"{amount:.0f} {name}" for name, amount in {**left, **leaked}.items())

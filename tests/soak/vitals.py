@@ -7,7 +7,7 @@ import os
 import signal
 import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,11 +65,14 @@ async def look(program: Switchboard, log: Log, *, at: float) -> Sample:
     figures = await log.figures_of(program.pid)
     processes = family(program.pid)
     database = program.home / "switchboard.db"
+    opened = [target for pid in processes for target in descriptors(pid)]
+    of_database = sum(target.startswith(str(database)) for target in opened)
     return {
         "at": at,
         "processes": len(processes),
         "resident_bytes": sum(resident_bytes(pid) for pid in processes),
-        "descriptors": sum(descriptors(pid) for pid in processes),
+        "descriptors": len(opened) - of_database,
+        "database_descriptors": of_database,
         "threads": sum(threads(pid) for pid in processes),
         "database_bytes": database.stat().st_size,
         "wal_bytes": size(database.with_name(f"{database.name}-wal")),
@@ -92,9 +95,13 @@ def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
 
 
-def descriptors(pid: int) -> int:
-    """Return how many files and sockets a process has open."""
-    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+def descriptors(pid: int) -> Sequence[str]:
+    """Return what files and sockets a process has open."""
+    found = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found.append(str(link.readlink()))
+    return found
 
 
 def threads(pid: int) -> int:
