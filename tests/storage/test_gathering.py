@@ -44,6 +44,13 @@ async def thread() -> AsyncIterator[Counting]:
     await counting.close()
 
 
+async def until_queued(thread: Counting, amount: int) -> None:
+    """Let the tasks that were started queue their works."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert thread.waiting == amount
+
+
 def seven(_connection: sqlite3.Connection) -> int:
     return 7
 
@@ -53,8 +60,7 @@ async def test_what_waits_is_done_together_up_to_the_bound(thread: Counting) -> 
         first = group.create_task(thread.run(seven))
         assert await asyncio.to_thread(thread.entered.wait, PATIENCE)
         others = [group.create_task(thread.run(seven)) for _ in range(8)]
-        while thread.waiting < 9:
-            await asyncio.sleep(0)
+        await until_queued(thread, 9)
         thread.gate.set()
     assert [task.result() for task in (first, *others)] == [7] * 9
     assert thread.batches == [1, 5, 3]
@@ -65,8 +71,7 @@ async def test_no_more_waits_than_allowed() -> None:
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
         for _ in range(2):
             group.create_task(thread.run(seven))
-        while thread.waiting < 2:
-            await asyncio.sleep(0)
+        await until_queued(thread, 2)
         with pytest.raises(StorageBusy, match="2 counts are waiting already"):
             await thread.run(seven)
         thread.gate.set()
@@ -86,8 +91,7 @@ async def test_fault_of_one_work_is_raised_where_it_is_awaited(thread: Counting)
 async def test_closing_does_what_is_queued_and_refuses_what_comes(thread: Counting) -> None:
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
         waiting = [group.create_task(thread.run(seven)) for _ in range(12)]
-        while thread.waiting < 12:
-            await asyncio.sleep(0)
+        await until_queued(thread, 12)
         closing = group.create_task(thread.close())
         thread.gate.set()
         await closing

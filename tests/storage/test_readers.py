@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -126,9 +128,9 @@ async def test_name_with_signs_of_an_address_is_only_a_name(tmp_path: Path) -> N
 
 async def test_read_sees_what_was_written_before_it_was_asked(database: Database) -> None:
     for number in range(20):
-        await database.writer.run(
-            lambda connection, name=f"name {number}": connection.execute(
-                "INSERT INTO meta (name, value) VALUES (?, x'00')", (name,)
-            )
-        )
+        await database.writer.run(partial(_insert, name=f"name {number}"))
         assert await database.readers.row("SELECT 1 FROM meta WHERE name = ?", (f"name {number}",)) == (1,)
+
+
+def _insert(connection: sqlite3.Connection, *, name: str) -> None:
+    connection.execute("INSERT INTO meta (name, value) VALUES (?, x'00')", (name,))
