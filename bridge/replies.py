@@ -16,7 +16,8 @@ from nips.nip17 import inbox_relays
 from nips.nip40 import is_expired
 from nips.nip42 import relay_address
 from nips.nip59 import Rumor
-from storage.interface import HERE, QueuedReply, Replaceables, StoredReply
+from storage.interface import HERE, QueuedReply, StoredReply
+from storage.relay_interface import PublicEvents
 
 PRESENT_SECONDS = 60
 """An asker whose wrap came in this recently is taken to be still there, so its answer is stamped as live."""
@@ -56,7 +57,7 @@ class ReplyWriter:
         times: ReplyTimes,
         own_url: Callable[[], str],
         upstream: Collection[str],
-        replaceables: Replaceables,
+        public_events: PublicEvents,
         clock: Clock,
         entropy: Entropy,
     ) -> None:
@@ -65,7 +66,7 @@ class ReplyWriter:
         self._own_url = own_url
         self._links = frozenset(upstream)
         self._upstream = {relay_address(url): url for url in upstream}
-        self._replaceables = replaceables
+        self._public_events = public_events
         self._clock = clock
         self._entropy = entropy
 
@@ -133,7 +134,7 @@ class ReplyWriter:
         return QueuedReply(destination, asker, kinds.GIFT_WRAP, wrap.to_json(), expires_at, next_attempt_at=now)
 
     async def _inboxes(self, asker: PublicKey) -> list[str]:
-        listed = await self._replaceables.latest(asker, kinds.INBOX_RELAYS)
+        listed = await self._public_events.latest(asker, kinds.INBOX_RELAYS)
         if listed is None or is_expired(listed, self._clock.now()):
             return []
         own = relay_address(self._own_url())

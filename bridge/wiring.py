@@ -181,7 +181,7 @@ def _reply_writer(settings: Settings, around: Surroundings) -> ReplyWriter:
         ),
         own_url=around.own_url,
         upstream=around.publishers,
-        replaceables=around.storage.replaceables,
+        public_events=around.storage.public_events,
         clock=around.clock,
         entropy=around.entropy,
     )

@@ -9,6 +9,7 @@ NIP-59 gives it no other to be found by.
 from __future__ import annotations
 
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 
 from nips.event import VerifiedEvent
@@ -16,7 +17,8 @@ from nips.filter import Filter
 from nips.kinds import GIFT_WRAP
 from storage.database import Database
 from storage.encryption import Vault, place
-from storage.interface import Added, StoredEvent
+from storage.relay_interface import Added, Position, StoredEvent
+from storage.tombstones import IS_GONE, gone_parameters
 
 MAX_REPLIES = 10_000
 """Replies of the bridge that are kept for one recipient, as many as there are wraps from others by default."""
@@ -37,37 +39,36 @@ SELECT id, created_at, event FROM gift_wraps WHERE number IN (
 
 
 class SqliteGiftWraps:
-    """Wraps and whom they are for."""
+    """Wraps and whom they are for; one of these for each database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._mailboxes = Mailboxes()
 
     async def add(self, wrap: VerifiedEvent, *, recipient: str, expires_at: int, quota: int) -> Added:
-        """Keep a wrap for its recipient: ADDED, DUPLICATE, or FULL when the recipient has `quota` wraps of others."""
-        vault = self._database.vault
+        """Keep a wrap for its recipient: ADDED, DUPLICATE, DELETED, or FULL when `quota` wraps of others are there."""
+        vault, mailboxes = self._database.vault, self._mailboxes
         return await self._database.writer.run(
-            lambda connection: _add(connection, vault, wrap, recipient, expires_at, quota)
+            lambda connection: _add(connection, vault, mailboxes, wrap, recipient, expires_at, quota)
         )
 
     async def query(
-        self, wanted: Filter, *, recipients: Collection[str], now: int, limit: int
+        self, wanted: Filter, *, recipients: Collection[str], now: int, limit: int, after: Position | None = None
     ) -> Sequence[StoredEvent]:
-        """Return unexpired wraps of these recipients that match, newest first, ties by lowest id.
+        """Return unexpired wraps of these recipients that match, newest first, ties by lowest id, those after a place.
 
         A filter with a condition on a tag other than `p` matches none.
         """
         limit = limit if wanted.limit is None else min(limit, wanted.limit)
-        asked = set(recipients) & wanted.tags.get("p", frozenset(recipients))
-        is_for_wraps = wanted.kinds is None or GIFT_WRAP in wanted.kinds
-        if limit <= 0 or not asked or not is_for_wraps or wanted.tags.keys() - {"p"}:
+        asked = _asked(wanted, recipients)
+        if limit <= 0 or not asked:
             return ()
         vault = self._database.vault
         indexes = [_recipient_index(vault, recipient) for recipient in asked]
-        condition, parameters = _condition(vault, wanted, now)
+        condition, parameters = _condition(vault, wanted, now, after)
         sql = _PAGE.format(
             recipients=", ".join(["(?)"] * len(indexes)),
-            # Left to itself SQLite reads all wraps of the recipient to find one id; the sign keeps it from that.
-            recipient="recipient" if wanted.ids is None else "+recipient",
+            recipient=_recipient_column(wanted),
             condition=condition,
         )
         rows = await self._database.readers.for_clients.rows(sql, (*indexes, *parameters, limit, limit))
@@ -75,8 +76,55 @@ class SqliteGiftWraps:
             StoredEvent(wrap_id.hex(), created_at, self._json(wrap_id, stored)) for wrap_id, created_at, stored in rows
         ]
 
+    async def count(self, asked: Sequence[tuple[Filter, Collection[str]]], *, now: int) -> int:
+        """Count the unexpired wraps that match any of these filters, each for its recipients; limits do not count."""
+        vault, parts, parameters = self._database.vault, list[str](), list[object]()
+        for wanted, recipients in asked:
+            indexes = [_recipient_index(vault, recipient) for recipient in _asked(wanted, recipients)]
+            if indexes:
+                condition, values = _condition(vault, wanted, now, None)
+                named = f"{_recipient_column(wanted)} IN ({', '.join('?' * len(indexes))})"
+                parts.append(f"SELECT number FROM gift_wraps WHERE {named} AND {condition}")
+                parameters += [*indexes, *values]
+        if not parts:
+            return 0
+        sql = f"SELECT count(*) FROM ({' UNION '.join(parts)})"
+        rows = await self._database.readers.for_clients.rows(sql, parameters)
+        return int(rows[0][0])
+
     def _json(self, wrap_id: bytes, stored: bytes) -> str:
         return self._database.vault.ring.decrypt(place("gift_wraps", "event", wrap_id), stored).decode()
+
+
+class Mailboxes:
+    """How many wraps of others a recipient has at most, so that they are not counted each time that one comes.
+
+    Belongs to the writer's thread. What was deleted meanwhile, or not committed, makes a figure too high and never too
+    low; so who seems to be full is counted again.
+    """
+
+    __slots__ = ("_amounts", "_maximum")
+
+    def __init__(self, *, maximum: int = 10_000) -> None:
+        self._maximum = maximum
+        self._amounts: OrderedDict[bytes, int] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._amounts)
+
+    def take_room(self, connection: sqlite3.Connection, recipient: bytes, quota: int) -> bool:
+        """Count one more wrap for a recipient, if there is room; beyond `maximum` the one longest idle is forgotten."""
+        amount = self._amounts.pop(recipient, quota)
+        if amount >= quota:
+            (amount,) = connection.execute(
+                "SELECT count(*) FROM (SELECT 1 FROM gift_wraps WHERE recipient = ? AND NOT is_reply LIMIT ?)",
+                (recipient, quota),
+            ).fetchone()
+        has_room = amount < quota
+        self._amounts[recipient] = amount + has_room
+        if len(self._amounts) > self._maximum:
+            self._amounts.popitem(last=False)
+        return has_room
 
 
 def insert_wrap(
@@ -109,17 +157,43 @@ def purge_wraps(connection: sqlite3.Connection, now: int, chunk: int) -> int:
     ).rowcount
 
 
+def delete_wraps(
+    connection: sqlite3.Connection, vault: Vault, ids: Sequence[bytes], *, key: str, of_recipient: bool
+) -> None:
+    """Delete those of the named wraps that a key wrote and, where asked, those that it was sent."""
+    if ids:
+        author = _author_index(vault, key)
+        recipient = _recipient_index(vault, key) if of_recipient else None
+        connection.executemany(
+            "DELETE FROM gift_wraps WHERE id = ? AND (author = ? OR recipient = ?)",
+            [(wrap_id, author, recipient) for wrap_id in ids],
+        )
+
+
+def delete_wraps_until(connection: sqlite3.Connection, vault: Vault, until: int, *, key: str) -> None:
+    """Delete the wraps up to a time that a key wrote or was sent, our answers included."""
+    for column, index in (("author", _author_index(vault, key)), ("recipient", _recipient_index(vault, key))):
+        connection.execute(f"DELETE FROM gift_wraps WHERE {column} = ? AND created_at <= ?", (index, until))
+
+
 def _add(
-    connection: sqlite3.Connection, vault: Vault, wrap: VerifiedEvent, recipient: str, expires_at: int, quota: int
+    connection: sqlite3.Connection,
+    vault: Vault,
+    mailboxes: Mailboxes,
+    wrap: VerifiedEvent,
+    recipient: str,
+    expires_at: int,
+    quota: int,
 ) -> Added:
-    is_known, kept = connection.execute(
-        "SELECT EXISTS (SELECT 1 FROM gift_wraps WHERE id = ?),"
-        " (SELECT count(*) FROM (SELECT 1 FROM gift_wraps WHERE recipient = ? AND NOT is_reply LIMIT ?))",
-        (bytes.fromhex(wrap.id), _recipient_index(vault, recipient), quota),
+    is_known, is_gone = connection.execute(
+        f"SELECT EXISTS (SELECT 1 FROM gift_wraps WHERE id = ?), {IS_GONE}",
+        (bytes.fromhex(wrap.id), *gone_parameters(wrap, recipient=recipient)),
     ).fetchone()
     if is_known:
         return Added.DUPLICATE
-    if kept >= quota:
+    if is_gone:
+        return Added.DELETED
+    if not mailboxes.take_room(connection, _recipient_index(vault, recipient), quota):
         return Added.FULL
     _insert(connection, vault, wrap, recipient, expires_at, is_reply=False)
     return Added.ADDED
@@ -150,7 +224,20 @@ def _insert(
     )
 
 
-def _condition(vault: Vault, wanted: Filter, now: int) -> tuple[str, list[object]]:
+def _asked(wanted: Filter, recipients: Collection[str]) -> set[str]:
+    """Return whose wraps a filter asks for, of those that it may be told about."""
+    is_for_wraps = wanted.kinds is None or GIFT_WRAP in wanted.kinds
+    if not is_for_wraps or wanted.tags.keys() - {"p"}:
+        return set()
+    return set(recipients) & wanted.tags.get("p", frozenset(recipients))
+
+
+def _recipient_column(wanted: Filter) -> str:
+    # Left to itself SQLite reads all wraps of the recipient to find one id; the sign keeps it from that.
+    return "recipient" if wanted.ids is None else "+recipient"
+
+
+def _condition(vault: Vault, wanted: Filter, now: int, after: Position | None) -> tuple[str, list[object]]:
     """Return what a filter asks of a wrap of a given recipient."""
     clauses = ["expires_at > ?"]
     parameters: list[object] = [now]
@@ -170,6 +257,9 @@ def _condition(vault: Vault, wanted: Filter, now: int) -> tuple[str, list[object
     if wanted.until is not None:
         clauses.append("created_at <= ?")
         parameters.append(wanted.until)
+    if after is not None:
+        clauses.append("created_at <= ? AND (created_at < ? OR id > ?)")
+        parameters += [after.created_at, after.created_at, bytes.fromhex(after.id)]
     return " AND ".join(clauses), parameters
 
 

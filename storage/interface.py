@@ -2,33 +2,24 @@
 
 `Storage` is what the bridge sees; SQLite stands behind it today. Times are whole seconds unless a name ends in `_ms`.
 Public keys, event ids and JSON texts come in as the strings of the wire; how they are hidden at rest is the
-implementation's business. Every method that writes returns only after the write is durable.
+implementation's business. Every method that writes returns only after the write is durable. The relay's own part is in
+`relay_interface.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from nips.event import Event, VerifiedEvent
-from nips.filter import Filter
+from nips.event import VerifiedEvent
 from storage.errors import DamagedValue, StorageKeyMissing
 from storage.permits import Balance, Bucket
+from storage.relay_interface import Added as Added
+from storage.relay_interface import Deletions, GiftWraps, PublicEvents
 
 HERE = "here"
 """Destination of what is delivered by our own relay endpoint; every other destination is a relay's URL."""
-
-
-class Added(StrEnum):
-    """What became of something offered for keeping."""
-
-    ADDED = "added"
-    DUPLICATE = "duplicate"
-    STALE = "stale"
-    """A newer version of a replaceable event is already here."""
-    FULL = "full"
 
 
 class InboxId(NamedTuple):
@@ -63,15 +54,6 @@ class Unreadable:
     """Stands for an entry that does not decrypt."""
 
     reason: DamagedValue | StorageKeyMissing
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """An event ready to be served: its order and its exact JSON."""
-
-    id: str
-    created_at: int
-    json: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,36 +286,6 @@ class Permits(Protocol):
         ...
 
 
-class GiftWraps(Protocol):
-    """Kind 1059 events kept for their recipients."""
-
-    async def add(self, wrap: VerifiedEvent, *, recipient: str, expires_at: int, quota: int) -> Added:
-        """Keep a wrap for its recipient: ADDED, DUPLICATE, or FULL when the recipient has `quota` wraps already."""
-        ...
-
-    async def query(
-        self, wanted: Filter, *, recipients: Collection[str], now: int, limit: int
-    ) -> Sequence[StoredEvent]:
-        """Return unexpired wraps of these recipients that match, newest first, ties by lowest id."""
-        ...
-
-
-class Replaceables(Protocol):
-    """Public replaceable and addressable events: the newest of each (NIP-01)."""
-
-    async def put(self, event: VerifiedEvent, *, max_events: int) -> Added:
-        """Keep an event if it is the newest of its address; FULL past `max_events` addresses."""
-        ...
-
-    async def query(self, wanted: Filter, *, now: int, limit: int) -> Sequence[StoredEvent]:
-        """Return unexpired events that match, newest first, ties by lowest id."""
-        ...
-
-    async def latest(self, pubkey: str, kind: int) -> Event | None:
-        """Return an author's newest event of a kind."""
-        ...
-
-
 class Secrets(Protocol):
     """Named secrets of the bridge itself."""
 
@@ -380,8 +332,13 @@ class Storage(Protocol):
         ...
 
     @property
-    def replaceables(self) -> Replaceables:
-        """Public replaceable events."""
+    def public_events(self) -> PublicEvents:
+        """Events for everybody."""
+        ...
+
+    @property
+    def deletions(self) -> Deletions:
+        """Requests to delete."""
         ...
 
     @property

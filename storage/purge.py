@@ -14,7 +14,7 @@ from storage.gift_wraps import purge_wraps
 from storage.inbox import purge_seen
 from storage.outbox import purge_outbox
 from storage.permits import Bucket
-from storage.replaceables import purge_replaceables
+from storage.public_events import purge_public_events
 from storage.requests import purge_responses
 
 CHUNK: Final = 200
@@ -29,7 +29,7 @@ _EXPIRING: Final[Mapping[str, Deletion]] = MappingProxyType(
         "responses": purge_responses,
         "outbox": purge_outbox,
         "gift_wraps": purge_wraps,
-        "replaceables": purge_replaceables,
+        "public_events": purge_public_events,
     }
 )
 

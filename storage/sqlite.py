@@ -8,7 +8,7 @@ A thief of the file without the storage key learns:
 - ids, times and expiry of kept wraps, which of them share an unnamed recipient or author, and which are our answers;
 - how many wraps were accepted lately, and in which hour each may be forgotten;
 - how many replies wait for each unnamed relay, and until when;
-- the public replaceable events, which the relay shows to everyone.
+- the public events, which the relay shows to everyone: replaceable ones, and who asked for which ids to be deleted.
 
 Apart from those public events the file holds no public key of an account or recipient, no request and nothing that was
 answered, no id of a rumor, no name, password or key in clear. None of them can be guessed at either, because look-ups
@@ -24,13 +24,14 @@ from pathlib import Path
 from storage.accounts import SqliteAccounts
 from storage.balances import SqlitePermits
 from storage.database import Database, Limits, open_database
+from storage.deletions import SqliteDeletions
 from storage.encryption import KeyRing
 from storage.gift_wraps import SqliteGiftWraps
 from storage.inbox import SqliteInbox
 from storage.outbox import SqliteOutbox
 from storage.permits import Bucket
+from storage.public_events import SqlitePublicEvents
 from storage.purge import purge
-from storage.replaceables import SqliteReplaceables
 from storage.requests import SqliteRequests
 from storage.rotation import reencrypt
 from storage.secrets import SqliteSecrets
@@ -48,7 +49,8 @@ class SqliteStorage:
         self.accounts = SqliteAccounts(database)
         self.permits = SqlitePermits(database)
         self.gift_wraps = SqliteGiftWraps(database)
-        self.replaceables = SqliteReplaceables(database)
+        self.public_events = SqlitePublicEvents(database)
+        self.deletions = SqliteDeletions(database)
         self.secrets = SqliteSecrets(database)
 
     async def purge(self, *, now: int, buckets: Mapping[str, Bucket]) -> dict[str, int]:

@@ -16,25 +16,28 @@ one verification for each repeat, which nobody is in a hurry for.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from bridge.relay.limits import PublishLimits
 from bridge.relay.rates import Rates
 from bridge.relay.refusals import AuthRequired, Blocked, RateLimited, Restricted, Unacceptable, slow_down
 from bridge.relay.seen import SeenIds
+from bridge.relay.withdrawn import Withdrawn
 from client.clock import Clock
 from nips import kinds
 from nips.errors import InvalidEvent
 from nips.event import Event, VerifiedEvent, verify_event
 from nips.keys import PublicKey
 from nips.messages import Prefix
+from nips.nip09 import Deletion, parse_deletion
 from nips.nip40 import expiration, is_expired
 from nips.nip59 import check_times, recipient_of
-from storage.interface import HERE, Added, GiftWraps, Replaceables
-
-_UNBOUNDED = 2**62
+from nips.nip62 import check_vanish
+from storage.interface import HERE, Added, Storage
+from storage.relay_interface import Room
 
 _Way = Callable[[VerifiedEvent], Added | Awaitable[Added]]
 """What is done with an event that may come in."""
@@ -62,6 +65,8 @@ TAKEN = Verdict()
 KNOWN = Verdict(Prefix.DUPLICATE.says("already have this event"))
 OUTDATED = Verdict(Prefix.DUPLICATE.says("a newer version is here"))
 
+_WITHDRAWN = "its author or recipient asked for it to be deleted"
+
 _VERDICTS = {Added.ADDED: TAKEN, Added.DUPLICATE: KNOWN, Added.STALE: OUTDATED}
 
 
@@ -73,20 +78,24 @@ class Admission:
         *,
         bridge: PublicKey,
         inbox: WrapInbox,
-        gift_wraps: GiftWraps,
-        replaceables: Replaceables,
+        storage: Storage,
+        relay_urls: Callable[[], Sequence[str]],
         deliver: Callable[[VerifiedEvent], int],
         clock: Clock,
         limits: PublishLimits,
     ) -> None:
+        """Take by which addresses requests to vanish may name this relay."""
         self._bridge = bridge
         self._inbox = inbox
-        self._gift_wraps = gift_wraps
-        self._replaceables = replaceables
+        self._storage = storage
+        self._relay_urls = relay_urls
         self._deliver = deliver
         self._clock = clock
         self._limits = limits
         self._seen = SeenIds(maximum=limits.max_seen)
+        self._withdrawn = Withdrawn(maximum=limits.max_seen)
+        self._public_room = Room(limits.max_replaceable_events, limits.max_replaceable_events_per_key, spared=bridge)
+        self._request_room = Room(limits.max_deletion_requests, limits.max_deletion_requests_per_key)
         self._rates = Rates(limits.recipient, maximum=limits.max_tracked_recipients)
         self._ways = self._ways_by_kind(limits)
 
@@ -101,6 +110,8 @@ class Admission:
         way = self._way(verified, recipient)
         self._check_times(verified, now)
         _check_author(verified, keys)
+        if self._withdrawn.covers(verified, recipient):
+            raise Blocked(_WITHDRAWN)
         if self._seen.has(verified.id, now):
             return KNOWN
         self._check_rates(recipient, wait_seconds)
@@ -111,7 +122,7 @@ class Admission:
         """Keep and deliver a replaceable event of the bridge itself, whatever kinds others may publish."""
         if event.pubkey != self._bridge:
             raise ValueError("only the bridge's own events are published without asking")
-        added = await self._replaceables.put(event, max_events=_UNBOUNDED)
+        added = await self._storage.public_events.put(event)
         return self._deliver_added(event, added)
 
     async def _keep(self, event: VerifiedEvent, keeping: Awaitable[Added]) -> Verdict:
@@ -120,6 +131,8 @@ class Admission:
     def _verdict(self, event: VerifiedEvent, added: Added) -> Verdict:
         if added is Added.FULL:
             raise RateLimited("no room for more")
+        if added is Added.DELETED:
+            raise Blocked(_WITHDRAWN)
         if added is not Added.STALE:
             self._remember(event, self._clock.now())
         return _VERDICTS[added]
@@ -135,6 +148,10 @@ class Admission:
         return verify_event(event)
 
     def _way(self, event: VerifiedEvent, recipient: PublicKey | None) -> _Way:
+        if event.kind == kinds.DELETION:
+            return partial(self._delete, named=parse_deletion(event, max_targets=self._limits.max_deletion_targets))
+        if event.kind == kinds.VANISH:
+            check_vanish(event, relay_urls=self._relay_urls())
         way = self._hand_over if recipient == self._bridge else self._ways.get(event.kind)
         if way is None:
             raise Blocked("this relay does not take events of this kind")
@@ -174,6 +191,7 @@ class Admission:
         ways: dict[int, _Way] = dict.fromkeys(limits.replaceable_kinds, self._keep_newest)
         ways |= dict.fromkeys(limits.ephemeral_kinds, self._pass_on)
         ways[kinds.GIFT_WRAP] = self._keep_wrap
+        ways[kinds.VANISH] = self._vanish
         ways.pop(kinds.AUTH, None)
         return ways
 
@@ -182,7 +200,7 @@ class Admission:
 
     async def _keep_wrap(self, wrap: VerifiedEvent) -> Added:
         expires_at, kept_until = expiration(wrap), self._clock.now() + self._limits.retention_seconds
-        added = await self._gift_wraps.add(
+        added = await self._storage.gift_wraps.add(
             wrap,
             recipient=recipient_of(wrap),
             expires_at=kept_until if expires_at is None else min(expires_at, kept_until),
@@ -191,8 +209,22 @@ class Admission:
         return self._deliver_added(wrap, added)
 
     async def _keep_newest(self, event: VerifiedEvent) -> Added:
-        added = await self._replaceables.put(event, max_events=self._limits.max_replaceable_events)
+        added = await self._storage.public_events.put(event, room=self._public_room)
         return self._deliver_added(event, added)
+
+    async def _delete(self, request: VerifiedEvent, *, named: Deletion) -> Added:
+        added = await self._storage.deletions.delete(request, named, room=self._request_room)
+        if added is Added.ADDED:
+            now = self._clock.now()
+            self._withdrawn.note_deletion(request, named, until=now + self._limits.seen_seconds, now=now)
+        return self._deliver_added(request, added)
+
+    async def _vanish(self, request: VerifiedEvent) -> Added:
+        added = await self._storage.deletions.vanish(request, room=self._request_room)
+        if added is Added.ADDED:
+            now = self._clock.now()
+            self._withdrawn.note_vanish(request, until=now + self._limits.seen_seconds, now=now)
+        return self._deliver_added(request, added)
 
     def _pass_on(self, event: VerifiedEvent) -> Added:
         # Whether anybody listened is not told (NIP-01 has `mute:`): it would tell who is online to whoever asks.

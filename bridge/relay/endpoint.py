@@ -61,8 +61,8 @@ class RelayEndpoint:
         self._admission = Admission(
             bridge=bridge,
             inbox=inbox,
-            gift_wraps=storage.gift_wraps,
-            replaceables=storage.replaceables,
+            storage=storage,
+            relay_urls=lambda: self._urls,
             deliver=self._subscriptions.deliver,
             clock=clock,
             limits=self._limits.publish,
@@ -71,7 +71,7 @@ class RelayEndpoint:
             admission=self._admission,
             stored=StoredEvents(
                 gift_wraps=storage.gift_wraps,
-                replaceables=storage.replaceables,
+                public_events=storage.public_events,
                 clock=clock,
                 limits=self._limits.query,
             ),

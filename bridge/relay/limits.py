@@ -47,9 +47,17 @@ class PublishLimits:
     max_tracked_recipients: int = 100_000
     replaceable_kinds: frozenset[int] = frozenset({0, 3, 10002, 10050})
     max_replaceable_events: int = 100_000
+    """In all; what came first goes."""
+    max_replaceable_events_per_key: int = 100
+    max_deletion_requests: int = 20_000
+    """Kinds 5 and 62 in all; what came first goes."""
+    max_deletion_requests_per_key: int = 200
+    """The oldest goes."""
+    max_deletion_targets: int = 200
+    """Events that one request names."""
     ephemeral_kinds: frozenset[int] = frozenset({21059, 24133})
     max_seen: int = 100_000
-    """Event ids that are remembered to tell repeats; the oldest is forgotten first."""
+    """Event ids that are remembered to tell repeats, and as many that are to be deleted; the oldest goes first."""
     seen_seconds: int = 600
 
 

@@ -9,15 +9,17 @@ from bridge.relay.limits import QueryLimits
 from bridge.relay.visibility import View, asks_for_others
 from client.clock import Clock
 from nips.filter import Filter
-from storage.interface import GiftWraps, Replaceables, StoredEvent
+from storage.relay_interface import GiftWraps, PublicEvents, StoredEvent
 
 
 class StoredEvents:
     """What the relay keeps, as a reader may see it."""
 
-    def __init__(self, *, gift_wraps: GiftWraps, replaceables: Replaceables, clock: Clock, limits: QueryLimits) -> None:
+    def __init__(
+        self, *, gift_wraps: GiftWraps, public_events: PublicEvents, clock: Clock, limits: QueryLimits
+    ) -> None:
         self._gift_wraps = gift_wraps
-        self._replaceables = replaceables
+        self._public_events = public_events
         self._clock = clock
         self._limits = limits
 
@@ -48,6 +50,6 @@ class StoredEvents:
         if view.recipients:
             found += await self._gift_wraps.query(cursor, recipients=view.recipients, now=now, limit=limit)
         if asks_for_others(view.wanted):
-            found += await self._replaceables.query(cursor, now=now, limit=limit)
+            found += await self._public_events.query(cursor, now=now, limit=limit)
         found.sort(key=lambda event: (-event.created_at, event.id))
         return found[:limit]

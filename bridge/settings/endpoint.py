@@ -137,8 +137,24 @@ class RelaySettings:
         max_items=1000,
     )
     max_replaceable_events: int = number(
-        100_000, "Replaceable events that are kept in all.", least=0, most=1_000_000_000
+        100_000,
+        "Replaceable events that are kept in all; beyond that what came first goes, but nothing of our own.",
+        least=0,
+        most=1_000_000_000,
     )
+    max_replaceable_events_per_key: int = number(
+        100, "Replaceable events that are kept of one key.", least=1, most=1_000_000
+    )
+    max_deletion_requests: int = number(
+        20_000,
+        "Requests to delete (NIP-09) and to vanish (NIP-62) that are kept in all; beyond that what came first goes.",
+        least=1,
+        most=10_000_000,
+    )
+    max_deletion_requests_per_key: int = number(
+        200, "Deletion requests that are kept of one key; beyond that its oldest goes.", least=1, most=1_000_000
+    )
+    max_deletion_targets: int = number(200, "Events that one deletion request names.", least=1, most=10_000)
     ephemeral_kinds: tuple[int, ...] = listing(
         (21059, 24133),
         "Ephemeral kinds that are passed on between clients; 21059 only to its recipient. Live requests to the bridge "

@@ -67,7 +67,7 @@ class Office:
             times=ReplyTimes(RETENTION, FREE_FOR, LIVE_FOR, 172_800),
             own_url=lambda: OWN_URL,
             upstream=self.publishers,
-            replaceables=storage.replaceables,
+            public_events=storage.public_events,
             clock=self.clock,
             entropy=SeededEntropy(run),
         )

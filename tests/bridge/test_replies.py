@@ -46,7 +46,7 @@ class Post:
             times=ReplyTimes(RETENTION, FREE_FOR, LIVE_FOR, BACK),
             own_url=lambda: OWN_URL,
             upstream=upstream,
-            replaceables=storage.replaceables,
+            public_events=storage.public_events,
             clock=self.clock,
             entropy=SeededEntropy(),
         )
@@ -74,7 +74,7 @@ class Post:
             event = sign_event(
                 ALICE.secret, created_at=now, kind=kinds.INBOX_RELAYS, tags=tags, content="", aux=bytes(32)
             )
-        await self.storage.replaceables.put(event, max_events=100)
+        await self.storage.public_events.put(event)
 
 
 def destinations(replies: Sequence[StoredReply | QueuedReply]) -> list[str]:

@@ -26,7 +26,9 @@ def test_range_holds_exactly_its_kinds(is_of_range: Callable[[int], bool]) -> No
     [
         (kinds.PROFILE, 0),
         (kinds.CONTACTS, 3),
+        (kinds.DELETION, 5),
         (kinds.SEAL, 13),
+        (kinds.VANISH, 62),
         (kinds.GIFT_WRAP, 1059),
         (kinds.INBOX_RELAYS, 10050),
         (kinds.EPHEMERAL_GIFT_WRAP, 21059),

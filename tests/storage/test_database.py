@@ -18,6 +18,7 @@ from storage.errors import (
     StorageTooNew,
     WrongStorageKey,
 )
+from storage.migration import load_migrations
 
 OTHER_KEY = bytes(32)
 
@@ -83,7 +84,7 @@ async def test_database_of_another_program_gets_no_tables_of_ours(path: Path, ke
 
 async def test_file_without_the_tables_of_its_version_is_refused(path: Path, key_ring: KeyRing) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 1")
+        connection.execute(f"PRAGMA user_version = {load_migrations()[-1].version}")
     with pytest.raises(StorageFailed, match=f"{path} cannot be read: no such table"):
         await index_of(path, key_ring)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from nips.filter import Filter
 from nips.kinds import GIFT_WRAP
 from storage.database import Database
 from storage.encryption import KeyRing, Place
-from storage.gift_wraps import MAX_REPLIES, SqliteGiftWraps, insert_wrap
-from storage.interface import Added, StoredEvent
+from storage.gift_wraps import MAX_REPLIES, Mailboxes, SqliteGiftWraps, insert_wrap
+from storage.relay_interface import Added, Position, StoredEvent
 from storage.sqlite import SqliteStorage, open_storage
 from tests.storage.builders import NOW, a_hex, a_wrap
 from tests.storage.filters import expected, filters
@@ -245,3 +246,88 @@ async def test_query_answers_what_the_filter_matches(
 ) -> None:
     allowed = [wrap for wrap in WRAPS if wrap.tag_values("p")[0] in recipients]
     assert await ids(full_storage, wanted, *recipients, limit=limit) == expected(wanted, allowed, limit)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    wanted=filters(WRAPS, ["p"]),
+    recipients=st.frozensets(st.sampled_from([ME, YOU, OTHER])),
+    limit=st.integers(0, 20),
+    index=st.integers(0, len(WRAPS) - 1),
+)
+async def test_query_goes_on_after_a_place(
+    full_storage: SqliteStorage, wanted: Filter, recipients: frozenset[str], limit: int, index: int
+) -> None:
+    place = Position(WRAPS[index].created_at, WRAPS[index].id)
+    later = [wrap for wrap in WRAPS if (-wrap.created_at, wrap.id) > (-place.created_at, place.id)]
+    allowed = [wrap for wrap in later if wrap.tag_values("p")[0] in recipients]
+    found = await full_storage.gift_wraps.query(wanted, recipients=recipients, now=NOW, limit=limit, after=place)
+    assert [event.id for event in found] == expected(wanted, allowed, limit)
+
+
+# --- counting
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    asked=st.lists(st.tuples(filters(WRAPS, ["p", "t"]), st.frozensets(st.sampled_from([ME, YOU, OTHER]))), max_size=4)
+)
+async def test_count_is_of_what_any_filter_matches_for_its_recipients(
+    full_storage: SqliteStorage, asked: list[tuple[Filter, frozenset[str]]]
+) -> None:
+    matching = {
+        wrap.id
+        for wanted, recipients in asked
+        for wrap in WRAPS
+        if not wanted.tags.keys() - {"p"} and wanted.matches(wrap) and wrap.tag_values("p")[0] in recipients
+    }
+    assert await full_storage.gift_wraps.count(asked, now=NOW) == len(matching)
+
+
+async def test_count_is_of_what_is_not_over_and_opens_nothing(
+    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await keep(storage, a_wrap(to=ME), expires_at=NOW + 10)
+    monkeypatch.setattr(SqliteGiftWraps, "_json", None)
+    assert await storage.gift_wraps.count([(Filter(), [ME])], now=NOW + 9) == 1
+    assert await storage.gift_wraps.count([(Filter(), [ME])], now=NOW + 10) == 0
+
+
+# --- the quota, without counting each time
+
+
+async def test_recipient_who_seems_full_is_counted_again(storage: SqliteStorage) -> None:
+    wraps = [a_wrap(number, to=ME) for number in range(4)]
+    assert [await keep(storage, wrap, quota=2, expires_at=NOW + 10) for wrap in wraps[:3]] == [
+        Added.ADDED,
+        Added.ADDED,
+        Added.FULL,
+    ]
+    await storage.purge(now=NOW + 10, buckets={})
+    assert await keep(storage, wraps[2], quota=2) is Added.ADDED
+    assert await keep(storage, wraps[3], quota=1) is Added.FULL
+    assert await keep(storage, wraps[3], quota=2) is Added.ADDED
+
+
+async def test_wraps_are_counted_once_and_not_each_time(database: Database) -> None:
+    mailboxes = Mailboxes()
+    counted: list[str] = []
+
+    def work(connection: sqlite3.Connection) -> None:
+        connection.set_trace_callback(counted.append)
+        assert all(mailboxes.take_room(connection, b"somebody", 1000) for _ in range(100))
+        connection.set_trace_callback(None)
+
+    await database.writer.run(work)
+    assert len(counted) == 1
+
+
+async def test_no_more_recipients_are_remembered_than_allowed(database: Database) -> None:
+    mailboxes = Mailboxes(maximum=2)
+
+    def work(connection: sqlite3.Connection) -> None:
+        for recipient in (b"a", b"b", b"c"):
+            mailboxes.take_room(connection, recipient, 5)
+
+    await database.writer.run(work)
+    assert len(mailboxes) == 2

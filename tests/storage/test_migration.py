@@ -86,3 +86,26 @@ def test_installation_without_all_steps_is_refused(tmp_path: Path, monkeypatch: 
         load_migrations()
     (folder / "0001_start.sql").touch()
     assert [step.version for step in load_migrations()] == [1, 2]
+
+
+OLD_EVENT = bytes(range(32))
+
+
+def test_public_events_of_the_first_version_keep_their_tags_and_their_count(connection: sqlite3.Connection) -> None:
+    steps = load_migrations()
+    migrate(connection, steps[:1])
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(
+        "INSERT INTO replaceables (pubkey, kind, d, id, created_at, event) VALUES (?, 10050, '', ?, 5, '{}')",
+        (OLD_EVENT, OLD_EVENT),
+    )
+    connection.execute("INSERT INTO replaceable_tags (letter, value, event) VALUES ('r', 'x', 1)")
+    migrate(connection, steps)
+    assert connection.execute("SELECT pubkey, kind, is_request FROM public_events").fetchall() == [
+        (OLD_EVENT, 10050, 0)
+    ]
+    assert connection.execute("SELECT event FROM public_tags WHERE value = 'x'").fetchall() == [(1,)]
+    assert connection.execute("SELECT amount FROM counts WHERE name = 'replaceables'").fetchone() == (1,)
+    connection.execute("DELETE FROM public_events")
+    assert connection.execute("SELECT count(*) FROM public_tags").fetchone() == (0,)
+    assert connection.execute("SELECT sum(amount) FROM counts").fetchone() == (0,)

@@ -11,8 +11,8 @@ from storage.database import Database
 from storage.gift_wraps import SqliteGiftWraps
 from storage.inbox import SqliteInbox
 from storage.interface import Answer
+from storage.public_events import SqlitePublicEvents
 from storage.purge import purge
-from storage.replaceables import SqliteReplaceables
 from storage.requests import SqliteRequests
 from tests.storage.builders import (
     BUCKET,
@@ -26,7 +26,7 @@ from tests.storage.builders import (
     an_event,
 )
 
-TABLES = {"seen", "responses", "outbox", "gift_wraps", "replaceables", "permits"}
+TABLES = {"seen", "responses", "outbox", "gift_wraps", "public_events", "permits"}
 AMOUNT = 7
 
 
@@ -41,7 +41,7 @@ async def fill(database: Database) -> None:
         wraps = SqliteGiftWraps(database)
         await wraps.add(a_wrap(number, to=a_hex(1)), recipient=a_hex(1), expires_at=over, quota=100)
         tags = [("expiration", str(over))]
-        await SqliteReplaceables(database).put(an_event(author=number, kind=PROFILE, tags=tags), max_events=100)
+        await SqlitePublicEvents(database).put(an_event(author=number, kind=PROFILE, tags=tags))
         # A permit taken a minute before is back; one taken at the time of the purge is not.
         permit = a_permit(account=number, now_ms=(over - 60) * 1000)
         await database.writer.run(partial(take_permit, permit=permit))

@@ -16,8 +16,8 @@ from storage.accounts import SqliteAccounts
 from storage.database import Database
 from storage.errors import StorageFailed
 from storage.gift_wraps import SqliteGiftWraps
+from storage.public_events import SqlitePublicEvents
 from storage.readers import Readers
-from storage.replaceables import SqliteReplaceables
 from storage.requests import SqliteRequests
 from tests.storage.builders import NOW, a_hex
 
@@ -73,11 +73,11 @@ async def test_clients_of_the_relay_cannot_take_the_bridges_readers(database: Da
         for _ in database.readers.for_clients._all:
             assert await asyncio.to_thread(busy.acquire, timeout=30)
         stored = SqliteGiftWraps(database).query(Filter(), recipients=[a_hex(1)], now=NOW, limit=1)
-        public = SqliteReplaceables(database).query(Filter(), now=NOW, limit=1)
+        public = SqlitePublicEvents(database).query(Filter(), now=NOW, limit=1)
         asked += [asyncio.create_task(stored), asyncio.create_task(public)]
         assert await SqliteRequests(database).find(scope=a_hex(0), request_id="x", rumor_id=a_hex(0)) is None
         assert await SqliteAccounts(database).find(a_hex(0)) is None
-        assert await SqliteReplaceables(database).latest(a_hex(0), INBOX_RELAYS) is None
+        assert await SqlitePublicEvents(database).latest(a_hex(0), INBOX_RELAYS) is None
         assert not any(task.done() for task in asked)
     finally:
         may_go_on.set()

@@ -109,7 +109,7 @@ async def test_files_reveal_nothing_that_was_planted(
 ) -> None:
     storage = await open_storage(path, key_ring)
     public = an_event(author=5, kind=INBOX_RELAYS)
-    await storage.replaceables.put(public, max_events=10)
+    await storage.public_events.put(public)
     await plant(storage)
     while_open = folder_bytes()
     await storage.outbox.delivered([1])

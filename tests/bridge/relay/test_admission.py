@@ -26,6 +26,7 @@ from tests.bridge.relay.builders import (
     BRIDGE,
     LIVE,
     NOW,
+    RELAY_URL,
     SENDER,
     STORED,
     Inbox,
@@ -58,8 +59,8 @@ class Door:
         self.admission = Admission(
             bridge=BRIDGE.public_key,
             inbox=self.inbox,
-            gift_wraps=self.storage.gift_wraps,
-            replaceables=self.storage.replaceables,
+            storage=self.storage,
+            relay_urls=lambda: [RELAY_URL],
             deliver=self._deliver,
             clock=self.clock,
             limits=limits,
@@ -75,7 +76,7 @@ class Door:
         return [row.id for row in rows]
 
     async def public(self) -> list[str]:
-        rows = await self.storage.replaceables.query(a_filter(), now=self.clock.now(), limit=100)
+        rows = await self.storage.public_events.query(a_filter(), now=self.clock.now(), limit=100)
         return [row.id for row in rows]
 
     def _deliver(self, event: VerifiedEvent) -> int:
@@ -215,7 +216,7 @@ async def test_wrap_carries_few_tags(door: Door, kind: int, to: Any) -> None:
 # --- step 2
 
 
-@pytest.mark.parametrize("kind", [1, 4, 5, 13, 14, 1058, 10000, 20001, 22242, 24390, 31990])
+@pytest.mark.parametrize("kind", [1, 4, 6, 13, 14, 1058, 10000, 20001, 22242, 24390, 31990])
 async def test_other_kinds_are_blocked(door: Door, kind: int) -> None:
     with pytest.raises(Blocked):
         await door.admit(an_event(kind=kind))
@@ -403,12 +404,26 @@ async def test_answers_of_the_bridge_take_no_room_from_others(door: Door) -> Non
     assert len(await door.wraps()) == 5
 
 
-async def test_replaceable_events_have_a_limit(door: Door) -> None:
-    door.set(PublishLimits(max_replaceable_events=1))
+async def test_replaceable_events_of_one_key_have_a_limit(door: Door) -> None:
+    door.set(PublishLimits(max_replaceable_events_per_key=1))
     await door.admit(an_event(kind=0))
     with pytest.raises(RateLimited, match="room"):
-        await door.admit(an_event(BOB, kind=0))
+        await door.admit(an_event(kind=3))
     assert await door.admit(an_event(kind=0, created_at=NOW + 1)) == TAKEN
+    assert await door.admit(an_event(BOB, kind=0)) == TAKEN
+
+
+async def test_keys_made_in_bulk_take_no_room_from_who_comes_and_none_from_the_bridge(door: Door) -> None:
+    door.set(PublishLimits(max_replaceable_events=3))
+    ours = an_event(BRIDGE, kind=10050)
+    await door.admission.publish_own(ours)
+    for number in range(5):
+        assert await door.admit(an_event(a_key(str(number)), kind=10050)) == TAKEN
+    listed = an_event(ALICE, kind=10050)
+    assert await door.admit(listed) == TAKEN
+    kept = await door.public()
+    assert len(kept) == 3
+    assert {ours.id, listed.id} < set(kept)
 
 
 async def test_inbox_knows_repeats_that_we_have_forgotten(door: Door) -> None:
@@ -424,6 +439,125 @@ async def test_event_that_we_failed_to_keep_may_be_sent_again(door: Door, error:
         await door.admit(wrap)
     door.inbox.error = None
     assert await door.admit(wrap) == TAKEN
+
+
+# --- deletion and vanishing
+
+GONE = "asked for it to be deleted"
+
+
+def a_deletion(*events: Event, by: Any = SENDER, k: int | None = None) -> VerifiedEvent:
+    tags = [("e", event.id) for event in events] + ([("k", str(k))] if k else [])
+    return an_event(by, kind=5, tags=tags)
+
+
+def a_vanish(by: Any = ALICE, *, relay: str = RELAY_URL, created_at: int = NOW) -> VerifiedEvent:
+    return an_event(by, kind=62, tags=[("relay", relay)], created_at=created_at)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize(
+    ("event", "by"), [(an_event(), SENDER), (a_wrap(), SENDER), (a_wrap(), ALICE)], ids=["public", "sent", "received"]
+)
+async def test_deleted_event_goes_and_does_not_come_back(
+    door: Door, event: VerifiedEvent, by: Any, restarted: bool
+) -> None:
+    await door.admit(event)
+    request = a_deletion(event, by=by)
+    assert await door.admit(request) == TAKEN
+    assert await door.admit(request) == KNOWN
+    assert await door.wraps() + await door.public() == [request.id]
+    assert door.delivered == [event, request]
+    if restarted:
+        door.set(door.limits)
+    with pytest.raises(Blocked, match=GONE):
+        await door.admit(event)
+    assert len(door.delivered) == 2
+
+
+@pytest.mark.parametrize("by", [SENDER, ALICE])
+async def test_live_wrap_that_is_not_wanted_is_not_passed_on(door: Door, by: Any) -> None:
+    wrap, sent = a_wrap(kind=LIVE), a_wrap(kind=LIVE, content="sent before")
+    await door.admit(sent)
+    request = a_deletion(wrap, sent, by=by, k=LIVE)
+    await door.admit(request)
+    for deleted in (wrap, sent):
+        with pytest.raises(Blocked, match=GONE):
+            await door.admit(deleted)
+    assert door.delivered == [sent, request]
+
+
+async def test_request_about_what_is_not_theirs_is_answered_like_any_other(door: Door) -> None:
+    """Whether a wrap is here, or ever was, shows in no answer to a stranger."""
+    here, never, live = a_wrap(), a_wrap(content="never"), a_wrap(kind=LIVE)
+    await door.admit(here)
+    await door.admit(live)
+    for named in (here, never, live):
+        assert await door.admit(a_deletion(named, by=BOB)) == TAKEN
+        assert await door.admit(a_deletion(named, by=BOB)) == KNOWN
+    assert await door.wraps() == [here.id]
+    assert [await door.admit(event) for event in (here, live, never)] == [KNOWN, KNOWN, TAKEN]
+
+
+@pytest.mark.parametrize("relay", [RELAY_URL, "ALL_RELAYS"])
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_vanished_key_leaves_nothing_and_nothing_of_it_comes_back(
+    door: Door, relay: str, restarted: bool
+) -> None:
+    mine, sent, yours = an_event(ALICE), a_wrap(ALICE), a_wrap(BOB)
+    request = a_deletion(yours, by=ALICE)
+    for event in (mine, sent, yours, request):
+        await door.admit(event)
+    vanish = a_vanish(relay=relay)
+    assert await door.admit(vanish) == TAKEN
+    assert await door.public() == [vanish.id]
+    assert await door.wraps() == [yours.id]
+    if restarted:
+        door.set(door.limits)
+    for event in (mine, sent, request, an_event(ALICE, kind=3), a_wrap(ALICE, content="another")):
+        with pytest.raises(Blocked, match=GONE):
+            await door.admit(event)
+    assert await door.admit(vanish) == KNOWN
+    assert await door.admit(an_event(ALICE, created_at=NOW + 1)) == TAKEN
+    assert await door.admit(a_wrap(ALICE, created_at=NOW + 1)) == TAKEN
+
+
+async def test_live_wrap_to_who_vanished_is_not_passed_on(door: Door) -> None:
+    await door.admit(a_vanish())
+    with pytest.raises(Blocked, match=GONE):
+        await door.admit(a_wrap(kind=LIVE))
+    assert await door.admit(a_wrap(kind=LIVE, created_at=NOW + 1)) == TAKEN
+
+
+@pytest.mark.parametrize("tags", [[], [("relay", "wss://other.example")]])
+async def test_request_to_vanish_from_elsewhere_is_invalid_and_changes_nothing(
+    door: Door, tags: list[tuple[str, ...]]
+) -> None:
+    event = an_event(ALICE)
+    await door.admit(event)
+    with pytest.raises(InvalidEvent):
+        await door.admit(an_event(ALICE, kind=62, tags=tags))
+    assert await door.public() == [event.id]
+
+
+async def test_deletion_requests_have_limits(door: Door) -> None:
+    door.set(
+        PublishLimits(max_deletion_targets=2, max_deletion_requests_per_key=1, max_deletion_requests=2, max_seen=1)
+    )
+    events = [an_event(kind=kind) for kind in (0, 3, 10002)]
+    with pytest.raises(InvalidEvent, match="at most 2"):
+        await door.admit(a_deletion(*events))
+    for event in events:
+        assert await door.admit(a_deletion(event)) == TAKEN
+    assert await door.public() == [a_deletion(events[2]).id]
+    assert [await door.admit(event) for event in events[:2]] == [TAKEN, TAKEN]
+    with pytest.raises(Blocked, match=GONE):
+        await door.admit(events[2])
+    for who in (ALICE, BOB):
+        await door.admit(a_deletion(events[0], by=who))
+    kept = set(await door.public())
+    assert a_deletion(events[2]).id not in kept
+    assert {a_deletion(events[0], by=who).id for who in (ALICE, BOB)} < kept
 
 
 # --- the first refusal wins

@@ -33,7 +33,7 @@ from nips.messages import (
     write_request,
 )
 from storage.errors import StorageBusy, StorageFailed
-from storage.interface import StoredEvent
+from storage.relay_interface import StoredEvent
 from storage.sqlite import SqliteStorage
 from tests.bridge.relay.builders import (
     ALICE,
@@ -105,15 +105,15 @@ def backstage(storage: SqliteStorage, inbox: Inbox, clock: FixedClock, listening
         admission=Admission(
             bridge=BRIDGE.public_key,
             inbox=inbox,
-            gift_wraps=storage.gift_wraps,
-            replaceables=storage.replaceables,
+            storage=storage,
+            relay_urls=lambda: [RELAY_URL],
             deliver=subscriptions.deliver,
             clock=clock,
             limits=PublishLimits(),
         ),
         stored=StoredEvents(
             gift_wraps=storage.gift_wraps,
-            replaceables=storage.replaceables,
+            public_events=storage.public_events,
             clock=clock,
             limits=QueryLimits(page=1),
         ),

@@ -13,7 +13,7 @@ from bridge.relay.stored import StoredEvents
 from bridge.relay.visibility import ReadProtection
 from nips.event import VerifiedEvent
 from nips.filter import Filter
-from storage.interface import StoredEvent
+from storage.relay_interface import StoredEvent
 from storage.sqlite import SqliteStorage
 from tests.bridge.relay.builders import ALICE, BOB, BRIDGE, NOW, STORED, a_filter, a_wrap, an_event
 from tests.support.clock import FixedClock
@@ -27,13 +27,15 @@ async def keep(storage: SqliteStorage, *events: VerifiedEvent) -> None:
             recipient = event.tag_values("p")[0]
             await storage.gift_wraps.add(event, recipient=recipient, expires_at=NOW + 1000, quota=1000)
         else:
-            await storage.replaceables.put(event, max_events=1000)
+            await storage.public_events.put(event)
 
 
 async def pages(
     storage: SqliteStorage, clock: FixedClock, wanted: Filter, limits: QueryLimits, *, who: str = ALICE.public_key
 ) -> list[list[str]]:
-    reader = StoredEvents(gift_wraps=storage.gift_wraps, replaceables=storage.replaceables, clock=clock, limits=limits)
+    reader = StoredEvents(
+        gift_wraps=storage.gift_wraps, public_events=storage.public_events, clock=clock, limits=limits
+    )
     (view,) = RULE.views([wanted], [who])  # type: ignore[list-item]
     async with aclosing(reader.pages(view)) as found:
         return [[event.id for event in page] async for page in found]
@@ -109,7 +111,7 @@ async def test_no_event_is_left_out_or_repeated(times: list[int], size: int, lim
     memory = Memory(events)
     reader = StoredEvents(
         gift_wraps=memory,  # type: ignore[arg-type]
-        replaceables=memory,  # type: ignore[arg-type]
+        public_events=memory,  # type: ignore[arg-type]
         clock=FixedClock(NOW),
         limits=QueryLimits(max_limit=limit, default_limit=limit, page=size),
     )

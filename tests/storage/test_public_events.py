@@ -1,8 +1,9 @@
-"""Public replaceable and addressable events."""
+"""Public events: the newest of each address, and their bounds."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from nips.filter import Filter
 from nips.kinds import CONTACTS, HANDLER, INBOX_RELAYS, PROFILE
 from nips.strict_json import parse
 from storage.encryption import KeyRing
-from storage.interface import Added
+from storage.relay_interface import Added, Position, Room
 from storage.sqlite import SqliteStorage, open_storage
 from tests.storage.builders import NOW, a_secret, an_event
 from tests.storage.filters import expected, filters
@@ -32,14 +33,14 @@ EVENTS = [
 ]
 
 
-async def put(storage: SqliteStorage, event: VerifiedEvent, *, max_events: int = 1000) -> Added:
+async def put(storage: SqliteStorage, event: VerifiedEvent, *, room: Room | None = None) -> Added:
     """Offer an event."""
-    return await storage.replaceables.put(event, max_events=max_events)
+    return await storage.public_events.put(event, room=room)
 
 
 async def ids(storage: SqliteStorage, wanted: Filter, *, now: int = NOW, limit: int = 100) -> Sequence[str]:
     """Return the ids that a query answers with."""
-    return [event.id for event in await storage.replaceables.query(wanted, now=now, limit=limit)]
+    return [event.id for event in await storage.public_events.query(wanted, now=now, limit=limit)]
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ async def test_newest_of_author_and_kind_stays(storage: SqliteStorage, kind: int
     assert await put(storage, new) is Added.ADDED
     assert await put(storage, old) is Added.STALE
     assert await put(storage, new) is Added.DUPLICATE
-    (found,) = await storage.replaceables.query(Filter(), now=NOW, limit=10)
+    (found,) = await storage.public_events.query(Filter(), now=NOW, limit=10)
     assert parse_event(parse(found.json, max_bytes=10_000)).id == new.id == found.id
 
 
@@ -100,21 +101,59 @@ async def test_authors_do_not_replace_each_other(storage: SqliteStorage) -> None
     assert len(await ids(storage, Filter())) == 3
 
 
-async def test_bound_counts_addresses(storage: SqliteStorage) -> None:
-    for author in range(2):
-        assert await put(storage, an_event(author=author, kind=PROFILE), max_events=2) is Added.ADDED
-    assert await put(storage, an_event(author=2, kind=PROFILE), max_events=2) is Added.FULL
+async def test_without_room_in_all_what_came_first_goes(storage: SqliteStorage) -> None:
+    room = Room(in_all=3, per_key=10)
+    first, second, third, fourth = (
+        an_event(author=author, kind=PROFILE, created_at=NOW - author) for author in range(4)
+    )
+    for event in (first, second, third):
+        assert await put(storage, event, room=room) is Added.ADDED
     newer = an_event(author=0, kind=PROFILE, created_at=NOW + 1)
-    assert await put(storage, newer, max_events=2) is Added.ADDED
-    assert await put(storage, an_event(author=2, kind=PROFILE), max_events=2) is Added.FULL
+    assert await put(storage, newer, room=room) is Added.ADDED
+    assert set(await ids(storage, Filter())) == {newer.id, second.id, third.id}
+    assert await put(storage, fourth, room=room) is Added.ADDED
+    # The first author came again, so it is the second one's turn to go.
+    assert set(await ids(storage, Filter())) == {newer.id, third.id, fourth.id}
+    assert await put(storage, second, room=room) is Added.ADDED
+
+
+async def test_smaller_room_is_reached_by_and_by(storage: SqliteStorage) -> None:
+    for author in range(8):
+        await put(storage, an_event(author=author, kind=PROFILE))
+    assert await put(storage, an_event(author=9, kind=PROFILE), room=Room(in_all=2, per_key=10)) is Added.ADDED
+    assert len(await ids(storage, Filter())) == 2
+
+
+async def test_spared_author_makes_room_for_nobody(storage: SqliteStorage) -> None:
+    ours = an_event(author=0, kind=PROFILE)
+    await put(storage, ours)
+    room = Room(in_all=2, per_key=10, spared=ours.pubkey)
+    for author in range(1, 5):
+        assert await put(storage, an_event(author=author, kind=PROFILE), room=room) is Added.ADDED
+    assert set(await ids(storage, Filter())) == {ours.id, an_event(author=4, kind=PROFILE).id}
+    only_ours = Room(in_all=1, per_key=10, spared=ours.pubkey)
+    assert await put(storage, an_event(author=5, kind=PROFILE), room=only_ours) is Added.ADDED
+    assert await put(storage, an_event(author=6, kind=PROFILE), room=replace(room, in_all=0)) is Added.FULL
+
+
+async def test_key_has_no_more_than_its_room(storage: SqliteStorage) -> None:
+    room = Room(in_all=100, per_key=2)
+    for d in "ab":
+        assert await put(storage, an_event(kind=HANDLER, tags=[("d", d)]), room=room) is Added.ADDED
+    assert await put(storage, an_event(kind=HANDLER, tags=[("d", "c")]), room=room) is Added.FULL
+    assert await put(storage, an_event(kind=PROFILE), room=room) is Added.FULL
+    newer = an_event(kind=HANDLER, tags=[("d", "a")], created_at=NOW + 1)
+    assert await put(storage, newer, room=room) is Added.ADDED
+    assert await put(storage, an_event(author=1, kind=PROFILE), room=room) is Added.ADDED
 
 
 async def test_event_is_gone_at_its_time_and_leaves_room(storage: SqliteStorage) -> None:
-    await put(storage, an_event(kind=PROFILE, tags=[("expiration", str(NOW + 10))]), max_events=1)
+    room = Room(in_all=10, per_key=1)
+    await put(storage, an_event(kind=PROFILE, tags=[("expiration", str(NOW + 10))]), room=room)
     assert len(await ids(storage, Filter(), now=NOW + 9)) == 1
     assert await ids(storage, Filter(), now=NOW + 10) == []
     await storage.purge(now=NOW + 10, buckets={})
-    assert await put(storage, an_event(author=1, kind=PROFILE), max_events=1) is Added.ADDED
+    assert await put(storage, an_event(kind=CONTACTS), room=room) is Added.ADDED
 
 
 async def test_replaced_event_is_not_found_by_its_tags(storage: SqliteStorage) -> None:
@@ -126,11 +165,11 @@ async def test_replaced_event_is_not_found_by_its_tags(storage: SqliteStorage) -
 
 async def test_latest_is_the_newest_of_its_kind(storage: SqliteStorage) -> None:
     author = a_secret(0).public_key
-    assert await storage.replaceables.latest(author, HANDLER) is None
+    assert await storage.public_events.latest(author, HANDLER) is None
     for d, created_at in [("a", NOW), ("b", NOW + 5), ("c", NOW + 1)]:
         await put(storage, an_event(kind=HANDLER, tags=[("d", d)], created_at=created_at))
     await put(storage, an_event(author=1, kind=HANDLER, tags=[("d", "d")], created_at=NOW + 9))
-    latest = await storage.replaceables.latest(author, HANDLER)
+    latest = await storage.public_events.latest(author, HANDLER)
     assert latest is not None
     assert latest.first_tag("d") == "b"
 
@@ -139,3 +178,26 @@ async def test_latest_is_the_newest_of_its_kind(storage: SqliteStorage) -> None:
 @given(wanted=filters(EVENTS, ["r", "k", "d"]), limit=st.integers(0, 20))
 async def test_query_answers_what_the_filter_matches(full_storage: SqliteStorage, wanted: Filter, limit: int) -> None:
     assert await ids(full_storage, wanted, limit=limit) == expected(wanted, EVENTS, limit)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wanted=filters(EVENTS, ["r", "k", "d"]), limit=st.integers(0, 20), index=st.integers(0, len(EVENTS) - 1))
+async def test_query_goes_on_after_a_place(full_storage: SqliteStorage, wanted: Filter, limit: int, index: int) -> None:
+    place = Position(EVENTS[index].created_at, EVENTS[index].id)
+    later = [event for event in EVENTS if (-event.created_at, event.id) > (-place.created_at, place.id)]
+    found = await full_storage.public_events.query(wanted, now=NOW, limit=limit, after=place)
+    assert [event.id for event in found] == expected(wanted, later, limit)
+    assert [event.position for event in found] == [Position(event.created_at, event.id) for event in found]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wanted=st.lists(filters(EVENTS, ["r", "k", "d"]), max_size=4))
+async def test_count_is_of_what_any_filter_matches(full_storage: SqliteStorage, wanted: list[Filter]) -> None:
+    matching = {event.id for one in wanted for event in EVENTS if one.matches(event)}
+    assert await full_storage.public_events.count(wanted, now=NOW) == len(matching)
+
+
+async def test_expired_event_is_not_counted(storage: SqliteStorage) -> None:
+    await put(storage, an_event(kind=PROFILE, tags=[("expiration", str(NOW + 10))]))
+    assert await storage.public_events.count([Filter()], now=NOW + 9) == 1
+    assert await storage.public_events.count([Filter()], now=NOW + 10) == 0
