@@ -71,7 +71,12 @@ class Home:
         configured = settings.storage
         source = self.key_source(settings, environment)
         ring = load_key_ring(source)
-        limits = Limits(max_queue=configured.max_queue, max_batch=configured.max_batch, readers=configured.readers)
+        limits = Limits(
+            max_queue=configured.max_queue,
+            max_batch=configured.max_batch,
+            readers=configured.readers,
+            max_read_steps=configured.max_read_steps,
+        )
         with _naming(settings, source):
             return await open_storage(self.path / configured.file, ring, limits, create=create)
 

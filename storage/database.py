@@ -28,6 +28,8 @@ class Limits:
     """Writes that share one commit."""
     readers: int = 2
     """Connections that read for clients of the relay."""
+    max_read_steps: int = 1_000_000
+    """Steps of SQLite's machine after which a read for a client of the relay is broken off."""
     busy_timeout_ms: int = 5_000
     """How long to wait for another program that locks the file, a backup for example."""
 
@@ -62,6 +64,7 @@ async def open_database(
         busy_timeout_ms=limits.busy_timeout_ms,
         max_queue=limits.max_queue,
         max_batch=limits.max_batch,
+        max_client_steps=limits.max_read_steps,
     )
     # Readers close first, so that the writer is the last and SQLite folds the log into the file.
     closing.push_async_callback(readers.close)

@@ -5,6 +5,7 @@
     │   ├── DamagedValue       an encrypted value is not the one that was written in its place
     │   └── StorageMissing     there is no database where there should be one
     ├── StorageBusy            more writes wait than the settings allow
+    ├── ReadTooLarge           a read for a client of the relay took more than the settings allow
     ├── StorageInUse           another switchboard process has the file open
     ├── StorageTooNew          a newer switchboard wrote the file
     ├── StorageKeyMissing      no key file, or no key of the id that a value names
@@ -38,6 +39,10 @@ class StorageMissing(StorageFailed):
 
 class StorageBusy(StorageError):
     """More writes are waiting than the settings allow."""
+
+
+class ReadTooLarge(StorageError):
+    """What a client of the relay asked for takes too long to find."""
 
 
 class StorageInUse(StorageError):

@@ -180,7 +180,10 @@ def _condition(wanted: Filter, now: int, after: Position | None) -> tuple[str, l
     if wanted.authors is not None:
         require("pubkey IN ({})", *map(bytes.fromhex, wanted.authors))
     if wanted.kinds is not None:
-        require("kind IN ({})", *wanted.kinds)
+        # Left to itself SQLite reads all events of a kind in the order of their times to find those of one author; the
+        # sign keeps it from that.
+        is_narrow = wanted.ids is not None or wanted.authors is not None or wanted.tags
+        require("+kind IN ({})" if is_narrow else "kind IN ({})", *wanted.kinds)
     for letter, values in wanted.tags.items():
         tagged = "number IN (SELECT event FROM public_tags WHERE letter = ? AND value IN ({}))"
         require(tagged, *values, first=(letter,))

@@ -2,7 +2,7 @@
 
 The bridge itself looks up rows by their keys: one thread gathers such reads, since going there costs more than reading.
 What clients of the relay ask for may take long, and has connections of its own; whatever they do, it never holds up
-what an answer to a request waits for.
+what an answer to a request waits for, and a read that takes too long is broken off.
 """
 
 from __future__ import annotations
@@ -16,10 +16,29 @@ from typing import Any
 
 import aiosqlite
 
-from storage.errors import StorageFailed
+from storage.errors import ReadTooLarge, StorageFailed
 from storage.gathering import GatheringThread, Job
 
 Row = tuple[Any, ...]
+
+# How often SQLite asks on the way to the limit whether to go on. Each time a reader's thread waits for the interpreter.
+_LOOKS = 8
+
+
+class _Effort:
+    """What one read may take, on one connection."""
+
+    def __init__(self, max_steps: int) -> None:
+        self.every_steps = max(1, max_steps // _LOOKS)
+        self._looks = 0
+
+    def begin(self) -> None:
+        self._looks = 0
+
+    def is_spent(self) -> bool:
+        self._looks += 1
+        # SQLite counts on from one use of a prepared statement to the next, so the first look may come at once.
+        return self._looks > _LOOKS + 1
 
 
 class ReaderPool:
@@ -27,6 +46,7 @@ class ReaderPool:
 
     def __init__(self, connections: Sequence[aiosqlite.Connection]) -> None:
         self._all = tuple(connections)
+        self._efforts: dict[aiosqlite.Connection, _Effort] = {}
         # Last in, first out: the connection used last has the warmest page cache.
         self._idle: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
         for connection in connections:
@@ -36,9 +56,17 @@ class ReaderPool:
         self._quiet.set()
         self._is_closed = False
 
+    async def bound(self, max_steps: int) -> None:
+        """Break off every read from now on that takes more steps of SQLite's machine, up to a quarter more."""
+        for connection in self._all:
+            effort = self._efforts[connection] = _Effort(max_steps)
+            await connection.set_progress_handler(effort.is_spent, effort.every_steps)
+
     async def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """Return all rows of one statement."""
+        """Return all rows of one statement; raise `ReadTooLarge` if it takes more than is allowed."""
         async with self._connection() as connection:
+            if effort := self._efforts.get(connection):
+                effort.begin()
             return [tuple(row) for row in await connection.execute_fetchall(sql, parameters)]
 
     async def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
@@ -67,6 +95,8 @@ class ReaderPool:
             try:
                 yield connection
             except sqlite3.Error as error:
+                if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+                    raise ReadTooLarge("a read was broken off: it took more than storage.max_read_steps") from None
                 raise StorageFailed(f"the database refused to read: {error}") from error
             finally:
                 self._idle.put_nowait(connection)
@@ -86,9 +116,16 @@ class Readers(GatheringThread):
 
     @classmethod
     async def open(
-        cls, path: Path, *, count: int, busy_timeout_ms: int, max_queue: int = 10_000, max_batch: int = 500
+        cls,
+        path: Path,
+        *,
+        count: int,
+        busy_timeout_ms: int,
+        max_client_steps: int,
+        max_queue: int = 10_000,
+        max_batch: int = 500,
     ) -> Readers:
-        """Open the bridge's reader, and `count` for clients, to a database that exists."""
+        """Open the bridge's reader, and `count` for clients, to a database that exists; see `bound` for the steps."""
         address = f"{path.absolute().as_uri()}?mode=ro"
         connections: list[aiosqlite.Connection] = []
         try:
@@ -96,6 +133,8 @@ class Readers(GatheringThread):
                 connection = await aiosqlite.connect(address, uri=True, isolation_level=None, cached_statements=256)
                 connections.append(connection)
                 await connection.execute_fetchall(f"PRAGMA busy_timeout = {busy_timeout_ms}")
+            for_clients = ReaderPool(connections)
+            await for_clients.bound(max_client_steps)
             own = await asyncio.to_thread(_connect, address, busy_timeout_ms)
         except BaseException as error:
             for connection in connections:
@@ -103,7 +142,7 @@ class Readers(GatheringThread):
             if isinstance(error, sqlite3.Error):
                 raise StorageFailed(f"{path} cannot be read: {error}") from error
             raise
-        return cls(own, ReaderPool(connections), max_queue=max_queue, max_batch=max_batch)
+        return cls(own, for_clients, max_queue=max_queue, max_batch=max_batch)
 
     async def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Return all rows of one statement."""

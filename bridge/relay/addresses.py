@@ -16,6 +16,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from bridge.relay.limits import AddressLimits
 from bridge.relay.rates import Rate
+from bridge.relay.turns import Share
 
 Address = IPv4Address | IPv6Address
 
@@ -23,7 +24,7 @@ Address = IPv4Address | IPv6Address
 class Origin:
     """What comes from one address: how many connections, and the rates that they share."""
 
-    __slots__ = ("arrivals", "clients", "connections", "events", "name", "queries")
+    __slots__ = ("arrivals", "clients", "connections", "events", "name", "queries", "share")
 
     def __init__(self, name: str, limits: AddressLimits) -> None:
         self.name = name
@@ -33,6 +34,8 @@ class Origin:
         self.arrivals = Rate(limits.arrivals)
         self.events = Rate(limits.events)
         self.queries = Rate(limits.queries)
+        self.share = Share()
+        """Of the reading of stored events."""
 
 
 class Addresses:

@@ -18,6 +18,7 @@ from bridge.relay.refusals import is_foreseen, words_for
 from bridge.relay.session import Admit, Authenticated, Farewell, Moment, Open, Reply, Session, Shut
 from bridge.relay.stored import StoredEvents
 from bridge.relay.subscriptions import Push, Subscription, Subscriptions
+from bridge.relay.turns import Share
 from client.clock import Clock
 from nips.errors import InvalidEvent
 from nips.event import Event
@@ -46,11 +47,12 @@ class Backstage:
 class Conversation:
     """Drives one session."""
 
-    def __init__(self, session: Session, backstage: Backstage, push: Push) -> None:
-        """Take `push`, by which live events reach this client without anybody waiting."""
+    def __init__(self, session: Session, backstage: Backstage, push: Push, share: Share) -> None:
+        """Take `push`, by which live events reach this client without anybody waiting, and its share of the reading."""
         self._session = session
         self._backstage = backstage
         self._push = push
+        self._share = share
 
     @property
     def farewell(self) -> Farewell | None:
@@ -123,7 +125,7 @@ class Conversation:
         self._backstage.subscriptions.add(subscription, self._push)
         try:
             for view in subscription.views:
-                async with aclosing(self._backstage.stored.pages(view)) as pages:
+                async with aclosing(self._backstage.stored.pages(view, self._share)) as pages:
                     async for page in pages:
                         for event in page:
                             if frame := subscription.frame(event.id, event.json):

@@ -149,7 +149,7 @@ class RelayEndpoint:
             limits=self._limits.session,
             origin=origin,
         )
-        return Conversation(session, self._backstage, push)
+        return Conversation(session, self._backstage, push, origin.share)
 
     def _pages(self, port: int) -> Pages:
         self._urls = own_urls(self._public_url, self._host, port)

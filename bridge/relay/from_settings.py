@@ -17,7 +17,12 @@ def relay_limits(settings: Settings) -> RelayLimits:
     return RelayLimits(
         session=_session(relay),
         publish=_publish(relay, settings.wraps),
-        query=QueryLimits(max_limit=relay.max_limit, default_limit=relay.default_limit),
+        query=QueryLimits(
+            max_limit=relay.max_limit,
+            default_limit=relay.default_limit,
+            max_reads=settings.storage.readers,
+            max_reads_per_address=relay.max_reads_per_address,
+        ),
         server=ServerLimits(
             max_connections=relay.max_connections,
             max_events_in_flight=relay.max_events_in_flight,

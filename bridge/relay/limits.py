@@ -67,6 +67,9 @@ class QueryLimits:
 
     max_limit: int = 500
     default_limit: int = 500
+    max_reads: int = 2
+    """Reads at once."""
+    max_reads_per_address: int = 1
     page: int = 50
     """Events that are read at once, so that a slow reader holds no more than that in memory."""
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 
 from nips.errors import NipError
 from nips.messages import Prefix
-from storage.errors import StorageError
+from storage.errors import ReadTooLarge, StorageError
 
 
 class Refused(Exception):
@@ -55,6 +55,7 @@ REFUSALS: Mapping[type[BaseException], Refusal] = {
     RateLimited: (Prefix.RATE_LIMITED, None),
     AuthRequired: (Prefix.AUTH_REQUIRED, None),
     Restricted: (Prefix.RESTRICTED, None),
+    ReadTooLarge: (Prefix.ERROR, "this takes too long to find, ask for less"),
     StorageError: (Prefix.ERROR, "try again later"),
     Exception: (Prefix.ERROR, "internal error"),
 }

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
 from bridge.relay.limits import QueryLimits
+from bridge.relay.turns import Share, Turns
 from bridge.relay.visibility import View, asks_for_others
 from client.clock import Clock
 from nips.filter import Filter
@@ -22,9 +23,12 @@ class StoredEvents:
         self._public_events = public_events
         self._clock = clock
         self._limits = limits
+        self._turns = Turns(
+            at_once=limits.max_reads, at_once_each=limits.max_reads_per_address, monotonic=clock.monotonic
+        )
 
-    async def pages(self, view: View) -> AsyncGenerator[Sequence[StoredEvent]]:
-        """Yield what a view shows, newest first, ties by lowest id, up to its limit or ours."""
+    async def pages(self, view: View, share: Share) -> AsyncGenerator[Sequence[StoredEvent]]:
+        """Yield what a view shows, newest first, ties by lowest id, up to its limit or ours; each page is one turn."""
         limits, wanted = self._limits, view.wanted
         left = limits.default_limit if wanted.limit is None else min(wanted.limit, limits.max_limit)
         cursor = replace(wanted, limit=None)
@@ -33,7 +37,8 @@ class StoredEvents:
         while left > 0:
             size = min(limits.page, left)
             asked = size + len(edge)
-            found = await self._read(view, cursor, asked)
+            async with self._turns.turn(share):
+                found = await self._read(view, cursor, asked)
             page = [event for event in found if event.id not in edge][:size]
             if page:
                 yield page

@@ -56,6 +56,12 @@ class RelaySettings:
         max_items=1000,
         identity=ip_network,
     )
+    max_reads_per_address: int = number(
+        1,
+        "Reads of stored events at once for one address, of storage.readers for all. Who has had least reads next.",
+        least=1,
+        most=64,
+    )
     max_tracked_addresses: int = number(
         20_000,
         "Addresses without a connection whose rates are remembered; the one longest away is forgotten first.",

@@ -39,6 +39,12 @@ class StorageSettings:
     )
     max_batch: int = number(500, "Writes that are gathered into one commit.", least=1, most=100_000)
     readers: int = number(2, "Connections for reading; as many again read for clients.", least=1, most=64)
+    max_read_steps: int = number(
+        1_000_000,
+        "Steps of SQLite's machine after which a read for a client is broken off; some millions make a second.",
+        least=1000,
+        most=1_000_000_000,
+    )
     purge_interval_seconds: float = number(300, "Time between clearings of what has expired.", least=1, most=86400)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,13 @@ from nips.event import VerifiedEvent, parse_event
 from nips.filter import Filter
 from nips.kinds import CONTACTS, HANDLER, INBOX_RELAYS, PROFILE
 from nips.strict_json import parse
+from storage.database import Database
 from storage.encryption import KeyRing
+from storage.errors import ReadTooLarge
+from storage.public_events import SqlitePublicEvents
 from storage.relay_interface import Added, Position, Room
 from storage.sqlite import SqliteStorage, open_storage
-from tests.storage.builders import NOW, a_secret, an_event
+from tests.storage.builders import NOW, a_hex, a_secret, an_event
 from tests.storage.filters import expected, filters
 
 EVENTS = [
@@ -201,3 +205,55 @@ async def test_expired_event_is_not_counted(storage: SqliteStorage) -> None:
     await put(storage, an_event(kind=PROFILE, tags=[("expiration", str(NOW + 10))]))
     assert await storage.public_events.count([Filter()], now=NOW + 9) == 1
     assert await storage.public_events.count([Filter()], now=NOW + 10) == 0
+
+
+MANY = 3000
+ROW = "INSERT INTO public_events (pubkey, kind, d, id, created_at, expires_at, event) VALUES (?, ?, '', ?, ?, NULL, '')"
+TAG = "INSERT INTO public_tags (letter, value, event) VALUES ('p', ?, ?)"
+SOMEBODY = frozenset({a_hex(MANY // 2)})
+
+
+def fill(connection: sqlite3.Connection) -> None:
+    """Keep a profile of each of many authors, oldest first."""
+    for number in range(MANY):
+        author = a_hex(number)
+        row = connection.execute(ROW, (bytes.fromhex(author), PROFILE, number.to_bytes(32), NOW - MANY + number))
+        connection.execute(TAG, (author, row.lastrowid))
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Filter(authors=SOMEBODY),
+        Filter(authors=SOMEBODY, kinds=frozenset({PROFILE})),
+        Filter(authors=SOMEBODY, kinds=frozenset({PROFILE, CONTACTS, INBOX_RELAYS})),
+        Filter(authors=SOMEBODY, until=NOW),
+        Filter(tags={"p": SOMEBODY}),
+        Filter(tags={"p": SOMEBODY}, kinds=frozenset({PROFILE})),
+        Filter(tags={"p": SOMEBODY}, authors=SOMEBODY, kinds=frozenset({PROFILE})),
+        Filter(ids=frozenset({f"{MANY // 2:064x}"})),
+        Filter(ids=frozenset({f"{MANY // 2:064x}"}), kinds=frozenset({PROFILE})),
+    ],
+    ids=repr,
+)
+async def test_one_event_is_found_without_looking_at_the_others(database: Database, wanted: Filter) -> None:
+    await database.writer.run(fill)
+    await database.readers.for_clients.bound(MANY)
+    found = await SqlitePublicEvents(database).query(wanted, now=NOW, limit=500)
+    assert [event.id for event in found] == [f"{MANY // 2:064x}"]
+
+
+@pytest.mark.parametrize("kinds", [None, frozenset({PROFILE}), frozenset({PROFILE, CONTACTS})])
+async def test_newest_are_found_without_looking_at_the_others(database: Database, kinds: frozenset[int] | None) -> None:
+    await database.writer.run(fill)
+    await database.readers.for_clients.bound(MANY)
+    found = await SqlitePublicEvents(database).query(Filter(kinds=kinds), now=NOW, limit=10)
+    assert [int(event.id, 16) for event in found] == list(range(MANY - 1, MANY - 11, -1))
+
+
+async def test_who_asks_for_too_much_is_refused(database: Database) -> None:
+    await database.writer.run(fill)
+    await database.readers.for_clients.bound(MANY)
+    everybody = frozenset(a_hex(number) for number in range(MANY))
+    with pytest.raises(ReadTooLarge):
+        await SqlitePublicEvents(database).query(Filter(authors=everybody), now=NOW, limit=10)

@@ -14,7 +14,7 @@ from nips.filter import Filter
 from nips.kinds import INBOX_RELAYS
 from storage.accounts import SqliteAccounts
 from storage.database import Database
-from storage.errors import StorageFailed
+from storage.errors import ReadTooLarge, StorageFailed
 from storage.gift_wraps import SqliteGiftWraps
 from storage.public_events import SqlitePublicEvents
 from storage.readers import Readers
@@ -84,6 +84,31 @@ async def test_clients_of_the_relay_cannot_take_the_bridges_readers(database: Da
     await asyncio.gather(*asked)
 
 
+@pytest.mark.parametrize("count", [1, 10, 1000])
+async def test_read_that_takes_too_long_is_broken_off(database: Database, count: int) -> None:
+    clients = database.readers.for_clients
+    await clients.bound(20_000)
+    for _ in range(5):
+        assert len(await clients.rows(COUNT, (count,))) == count
+        with pytest.raises(ReadTooLarge):
+            await clients.rows(COUNT, (1_000_000_000,))
+
+
+async def test_many_small_reads_are_not_one_large(database: Database) -> None:
+    clients = database.readers.for_clients
+    await clients.bound(20_000)
+    for _ in range(200):
+        assert len(await clients.rows(COUNT, (900,))) == 900
+
+
+async def test_reads_of_the_bridge_take_what_they_need(path: Path, database: Database) -> None:
+    readers = await Readers.open(path, count=1, busy_timeout_ms=100, max_client_steps=1000)
+    assert len(await readers.rows(COUNT, (20_000,))) == 20_000
+    with pytest.raises(ReadTooLarge):
+        await readers.for_clients.rows(COUNT, (20_000,))
+    await readers.close()
+
+
 async def test_closed_pool_refuses(database: Database) -> None:
     reading = asyncio.gather(*(database.readers.rows(COUNT, (1000,)) for _ in range(5)))
     await asyncio.sleep(0)
@@ -99,7 +124,7 @@ async def test_closed_pool_refuses(database: Database) -> None:
 async def test_reads_that_wait_for_a_connection_are_done_before_the_pool_closes(
     path: Path, database: Database, turns: int
 ) -> None:
-    readers = await Readers.open(path, count=1, busy_timeout_ms=100)
+    readers = await Readers.open(path, count=1, busy_timeout_ms=100, max_client_steps=1_000_000)
     reading = asyncio.gather(*(readers.rows(COUNT, (10,)) for _ in range(9)))
     for _ in range(turns):
         await asyncio.sleep(0)
@@ -111,7 +136,7 @@ async def test_reads_that_wait_for_a_connection_are_done_before_the_pool_closes(
 async def test_file_that_is_not_there_is_not_made(path: Path) -> None:
     threads = set(threading.enumerate())
     with pytest.raises(StorageFailed, match="cannot be read"):
-        await Readers.open(path, count=2, busy_timeout_ms=100)
+        await Readers.open(path, count=2, busy_timeout_ms=100, max_client_steps=1_000_000)
     assert not path.exists()
     # The library does not wait for the thread of a connection that was never made; it must not outlive the loop.
     for thread in set(threading.enumerate()) - threads:
@@ -121,7 +146,7 @@ async def test_file_that_is_not_there_is_not_made(path: Path) -> None:
 async def test_name_with_signs_of_an_address_is_only_a_name(tmp_path: Path) -> None:
     path = tmp_path / "a?b#c%20d.db"
     path.touch()
-    readers = await Readers.open(path, count=1, busy_timeout_ms=100)
+    readers = await Readers.open(path, count=1, busy_timeout_ms=100, max_client_steps=1_000_000)
     assert await readers.row("SELECT 7") == (7,)
     await readers.close()
 

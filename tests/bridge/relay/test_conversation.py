@@ -16,6 +16,7 @@ from bridge.relay.rates import per_second
 from bridge.relay.session import Session
 from bridge.relay.stored import StoredEvents
 from bridge.relay.subscriptions import Subscriptions
+from bridge.relay.turns import Share
 from bridge.relay.visibility import ReadProtection, View
 from nips.event import VerifiedEvent
 from nips.filter import Filter
@@ -71,7 +72,7 @@ class Talk:
             protection=ReadProtection(BRIDGE.public_key, self.open_reading),
             limits=self.limits,
         )
-        self.conversation = Conversation(session, self.backstage, self._push)
+        self.conversation = Conversation(session, self.backstage, self._push, Share())
 
     def _push(self, text: str) -> bool:
         self.pushed.append(heard(text))
@@ -348,7 +349,7 @@ class Broken(StoredEvents):
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    async def pages(self, view: View) -> AsyncGenerator[Sequence[StoredEvent]]:
+    async def pages(self, view: View, share: Share) -> AsyncGenerator[Sequence[StoredEvent]]:
         event = an_event()
         yield [StoredEvent(event.id, event.created_at, event.to_json())]
         raise self.error

@@ -7,6 +7,7 @@ import http.client
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from bridge.relay.information import RelayProfile
 from bridge.relay.limits import PublishLimits, RelayLimits, SessionLimits
 from nips.messages import Closed, Ok, Prefix, prefix_of, write_publish
 from nips.nip11 import MEDIA_TYPE
+from storage.database import Limits
 from storage.encryption import KeyRing
 from storage.interface import HERE, Added
 from storage.sqlite import SqliteStorage, open_storage
@@ -27,6 +29,7 @@ from tests.bridge.relay.builders import (
     DOORS,
     LIVE,
     NOW,
+    SENDER,
     STORED,
     Inbox,
     a_filter,
@@ -351,3 +354,14 @@ async def test_what_is_stored_outlives_a_restart(
             assert again == Ok(wrap.id, True, "duplicate: already have this event")
     finally:
         await reopened.close()
+
+
+async def test_request_that_takes_too_long_is_closed_and_others_go_on(start: Start, tmp_path: Path) -> None:
+    storage = await open_storage(tmp_path / "bounded.db", KeyRing([(1, bytes(32))]), Limits(max_read_steps=1000))
+    for number in range(200):
+        await storage.public_events.put(an_event(kind=10000 + number))
+    async with start(storage=storage) as relay, peer(relay.url) as client:
+        too_much = await client.request(a_filter(authors=[SENDER.public_key]))
+        assert too_much == Closed("s", "error: this takes too long to find, ask for less")
+        assert await client.request(a_filter(kinds=[10007])) == [an_event(kind=10007).id]
+    await storage.close()

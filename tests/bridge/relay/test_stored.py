@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from bridge.relay.limits import QueryLimits
 from bridge.relay.stored import StoredEvents
+from bridge.relay.turns import Share
 from bridge.relay.visibility import ReadProtection
 from nips.event import VerifiedEvent
 from nips.filter import Filter
@@ -17,6 +20,7 @@ from storage.relay_interface import StoredEvent
 from storage.sqlite import SqliteStorage
 from tests.bridge.relay.builders import ALICE, BOB, BRIDGE, NOW, STORED, a_filter, a_wrap, an_event
 from tests.support.clock import FixedClock
+from tests.support.deadline import within
 
 RULE = ReadProtection(BRIDGE.public_key)
 
@@ -37,7 +41,7 @@ async def pages(
         gift_wraps=storage.gift_wraps, public_events=storage.public_events, clock=clock, limits=limits
     )
     (view,) = RULE.views([wanted], [who])  # type: ignore[list-item]
-    async with aclosing(reader.pages(view)) as found:
+    async with aclosing(reader.pages(view, Share())) as found:
         return [[event.id for event in page] async for page in found]
 
 
@@ -117,7 +121,7 @@ async def test_no_event_is_left_out_or_repeated(times: list[int], size: int, lim
     )
     (view,) = RULE.views([a_filter(kinds=[STORED])], [ALICE.public_key])
     found: list[str] = []
-    async for page in reader.pages(view):
+    async for page in reader.pages(view, Share()):
         assert 0 < len(page) <= size
         found += [event.id for event in page]
         if vanish:
@@ -128,3 +132,48 @@ async def test_no_event_is_left_out_or_repeated(times: list[int], size: int, lim
     else:
         staying = [event.id for event in events if int(event.id) not in vanish]
         assert [one for one in found if one in staying] == staying[: sum(one in staying for one in found)]
+
+
+class Recorded:
+    """The real storage, and who read from it in which order; each read takes its time."""
+
+    def __init__(self, storage: SqliteStorage, clock: FixedClock) -> None:
+        self.storage = storage
+        self.clock = clock
+        self.order: list[str] = []
+
+    async def query(self, wanted: Filter, *, now: int, limit: int) -> Sequence[StoredEvent]:
+        (author,) = wanted.authors or ("everybody",)
+        self.order.append(author)
+        found = await self.storage.public_events.query(wanted, now=now, limit=limit)
+        self.clock.advance(0.1 + 0.0001 * len(self.order))
+        return found
+
+
+@pytest.mark.parametrize("addresses", [1, 60])
+async def test_bystander_waits_for_the_reads_in_progress_only(
+    storage: SqliteStorage, clock: FixedClock, addresses: int
+) -> None:
+    hostile = [an_event(BOB, kind=10000 + number) for number in range(30)]
+    await keep(storage, *hostile, an_event(ALICE))
+    record = Recorded(storage, clock)
+    reader = StoredEvents(
+        gift_wraps=storage.gift_wraps,
+        public_events=record,  # type: ignore[arg-type]
+        clock=clock,
+        limits=QueryLimits(page=5),
+    )
+
+    async def read(author: str, share: Share) -> int:
+        (view,) = RULE.views([a_filter(authors=[author])], [])
+        return sum([len(page) async for page in reader.pages(view, share)])
+
+    shares = [Share() for _ in range(addresses)]
+    async with within(), asyncio.TaskGroup() as tasks:
+        reading = [tasks.create_task(read(BOB.public_key, shares[number % addresses])) for number in range(60)]
+        await asyncio.wait(reading, return_when=asyncio.FIRST_COMPLETED)
+        asked = len(record.order)
+        assert await read(ALICE.public_key, Share()) == 1
+        assert not all(task.done() for task in reading)
+    assert record.order.index(ALICE.public_key) - asked <= 3
+    assert record.order.count(BOB.public_key) == 60 * 7
