@@ -21,6 +21,9 @@ VISITORS = 60
 AUTHORS = 40
 """Keys that publish replaceable events."""
 
+MAX_DELETIONS = 200
+"""Requests to delete that are kept; the load makes many more."""
+
 NEWCOMERS_PER_REQUEST = 0.08
 
 
@@ -74,6 +77,8 @@ class Plan:
                 seen_seconds=120,
                 trusted_proxies=("127.0.0.1",),
                 max_tracked_addresses=200,
+                max_deletion_requests=MAX_DELETIONS,
+                max_deletion_requests_per_key=20,
             ),
             wraps=replace(
                 settings.wraps,
@@ -83,7 +88,9 @@ class Plan:
                 retention_seconds=RETENTION_SECONDS,
                 max_tracked_recipients=100,
             ),
-            inbox=replace(settings.inbox, max_age_seconds=WINDOW_SECONDS, max_future_seconds=WINDOW_SECONDS),
+            inbox=replace(
+                settings.inbox, max_age_seconds=WINDOW_SECONDS, max_future_seconds=WINDOW_SECONDS, max_known_senders=100
+            ),
             replies=replace(
                 settings.replies,
                 retention_seconds=RETENTION_SECONDS,

@@ -12,7 +12,7 @@ from storage.hours import hour_after
 from tests.soak.connection import CLOCK
 from tests.soak.ledger import Kept, Requests
 from tests.soak.load import admit_all, populate, rehearse, run_load
-from tests.soak.plan import AUTHORS, LIVE_SECONDS, PURGE_SECONDS, RETENTION_SECONDS, WINDOW_SECONDS, Plan
+from tests.soak.plan import AUTHORS, LIVE_SECONDS, MAX_DELETIONS, PURGE_SECONDS, RETENTION_SECONDS, WINDOW_SECONDS, Plan
 from tests.soak.verdict import AT_REST, COUNTED, Books, Run
 from tests.soak.visitors import World
 from tests.soak.vitals import Log, Sample, look
@@ -98,6 +98,7 @@ async def soak(plan: Plan, home: Path, *, on_sample: Callable[[Sample, World], N
             sampling.cancel()
         after = await _rest(program, log, idle)
         world.requests.settle(float("inf"))
+        world.done.add("slow reader dropped by the bridge", log.dropped)
     run = Run(
         plan=plan,
         samples=samples.kept,
@@ -135,7 +136,8 @@ def _allowed(plan: Plan, world: World, seen: Sample) -> Sample:
         "accounts": plan.max_accounts,
         "devices": plan.max_accounts,
         "permits": 3 * plan.max_accounts,
-        "replaceables": 3 * AUTHORS + 10,
+        "public_events": 3 * AUTHORS + MAX_DELETIONS + 50,
+        "deletions": MAX_DELETIONS + 50,
     }
     return {f"allowed {table}": float(amount) for table, amount in allowed.items() if table in seen}
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 
+from client.entropy import draw_key
 from client.wrapping import wrap_rumor
 from nips import kinds
-from nips.event import sign_event
+from nips.event import Event, sign_event
+from nips.keys import SecretKey
 from nips.nip59 import make_rumor
 from tests.soak.connection import CLOCK, ENTROPY, Connection, Mishap
 from tests.soak.plan import RETENTION_SECONDS
@@ -105,6 +107,8 @@ async def write_to_each_other(world: World) -> None:
             if is_stored:
                 world.kept["gift_wraps"].add(CLOCK.now())
             world.done.add(await visitor.wait_for(wrap.id))
+            if is_stored and world.chance.random() < 0.3:
+                await _delete(visitor.connection, visitor.secret, wrap)
         else:
             world.done.add(f"refused by the relay: {words.partition(':')[0]}")
         await connection.close()
@@ -131,6 +135,37 @@ async def publish_and_read(world: World) -> None:
         raise Mishap("a replaceable event was not found")
     await connection.say(["CLOSE", "profile"])
     await connection.close()
+
+
+async def publish_and_withdraw(world: World) -> None:
+    """A new key publishes something, deletes it or vanishes as a whole, and nobody reads it any more."""
+    author = draw_key(ENTROPY)
+    read: list[str] = []
+    connection = await Connection.open(world.url, lambda event: read.append(str(event["id"])))
+    event = sign_event(author, created_at=CLOCK.now(), kind=0, tags=[], content="x" * 500, aux=ENTROPY.draw(32))
+    await connection.publish(event)
+    if world.chance.random() < 0.7:
+        await _delete(connection, author, event)
+    else:
+        tags = [("relay", world.url)]
+        vanish = sign_event(
+            author, created_at=CLOCK.now(), kind=kinds.VANISH, tags=tags, content="", aux=ENTROPY.draw(32)
+        )
+        if not (await connection.publish(vanish))[0]:
+            raise Mishap("a request to vanish was refused")
+    await connection.request("gone", {"authors": [author.public_key], "kinds": [0]})
+    if read or not (await connection.publish(event))[1]:
+        raise Mishap("what was deleted is there, or may come back")
+    await connection.close()
+
+
+async def _delete(connection: Connection, owner: SecretKey, event: Event) -> None:
+    tags = [("e", event.id), ("k", str(event.kind))]
+    request = sign_event(
+        owner, created_at=CLOCK.now(), kind=kinds.DELETION, tags=tags, content="", aux=ENTROPY.draw(32)
+    )
+    if not (await connection.publish(request))[0]:
+        raise Mishap("a request to delete was refused")
 
 
 async def _ask(world: World, method: str, kind: int) -> None:

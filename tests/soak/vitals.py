@@ -19,7 +19,8 @@ TABLES = (
     "responses",
     "outbox",
     "gift_wraps",
-    "replaceables",
+    "public_events",
+    "deletions",
     "accounts",
     "devices",
     "permits",
@@ -38,6 +39,8 @@ class Log:
 
     complaints: list[str] = field(default_factory=list)
     complaints_in_all: int = 0
+    dropped: int = 0
+    """Clients that did not read what they had asked for."""
     _figures: asyncio.Future[LogLine] | None = None
 
     def keeps(self, line: LogLine) -> bool:
@@ -46,6 +49,7 @@ class Log:
             if self._figures is not None and not self._figures.done():
                 self._figures.set_result(line)
             return False
+        self.dropped += line["message"] == "client dropped"
         if line.get("level") not in {"debug", "info"}:
             self.complaints_in_all += 1
             if len(self.complaints) < MAX_COMPLAINTS:
