@@ -27,7 +27,7 @@ ROW_BYTES: Mapping[str, int] = {
     "responses": 2600,
     "outbox": 3600,
     "gift_wraps": 6000,
-    "public_events": 4800,
+    "public_events": 13_000,
     "deletions": 300,
     "accounts": 700,
     "devices": 900,

@@ -122,7 +122,7 @@ async def publish_and_read(world: World) -> None:
         created_at=CLOCK.now(),
         kind=world.chance.choice([0, 10002, 10050]),
         tags=[("relay", world.url)],
-        content=json.dumps({"name": "n" * 1500, "at": CLOCK.now_ms()}),
+        content=json.dumps({"name": "n" * 5000, "at": CLOCK.now_ms()}),
         aux=ENTROPY.draw(32),
     )
     read: list[str] = []
