@@ -55,6 +55,7 @@ def _session(relay: RelaySettings) -> SessionLimits:
         max_subscriptions=relay.max_subscriptions,
         max_filter_values=relay.max_filter_values_per_connection,
         max_keys=relay.max_auth_keys,
+        max_failed_auths=relay.max_failed_auths,
         max_bad_frames=relay.max_bad_frames,
         max_held_events=relay.max_held_events,
         auth_window_seconds=relay.auth_window_seconds,

@@ -20,6 +20,8 @@ class SessionLimits:
     """In the filters of all subscriptions together, as `Filter.weight` counts them."""
     max_keys: int = 8
     """Keys that may authenticate on one connection."""
+    max_failed_auths: int = 10
+    """AUTH answers that prove nothing before the connection is closed."""
     max_bad_frames: int = 20
     """Frames that make no sense before the connection is closed."""
     auth_window_seconds: int = 600

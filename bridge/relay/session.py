@@ -115,6 +115,7 @@ class Session:
         self._queries = Rate(limits.queries, None if origin is None else origin.queries)
         self._subscriptions: dict[str, Subscription] = {}
         self._bad_frames = 0
+        self._failed_auths = 0
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
@@ -150,6 +151,8 @@ class Session:
         match error.verb, error.subject:
             case "EVENT" | "AUTH", str(event_id):
                 self._charge(self._events if error.verb == "EVENT" else self._queries, moment)
+                if error.verb == "AUTH":
+                    self._count_failed_auth()
                 return [Reply(write_ok(event_id, False, words))]
             case "REQ", str(subscription_id):
                 self._charge(self._queries, moment)
@@ -190,9 +193,12 @@ class Session:
     def _authenticate(self, message: Authenticate, moment: Moment) -> Sequence[Action]:
         event = message.event
         try:
+            # First, because to verify what is forged costs more than to forge it.
             self._take_query(moment)
             key = self._prove(event, moment.now)
         except (NipError, Refused) as refused:
+            if not isinstance(refused, RateLimited):
+                self._count_failed_auth()
             return [Reply(write_ok(event.id, False, words_for(refused)))]
         self.keys |= {key}
         for subscription in self._subscriptions.values():
@@ -213,6 +219,11 @@ class Session:
         if key not in self.keys and len(self.keys) >= self._limits.max_keys:
             raise Blocked(f"no more than {self._limits.max_keys} keys on one connection")
         return key
+
+    def _count_failed_auth(self) -> None:
+        self._failed_auths += 1
+        if self._failed_auths >= self._limits.max_failed_auths:
+            self.farewell = Farewell(1008, "too many failed attempts to authenticate")
 
     def _take_query(self, moment: Moment) -> None:
         if wait := self._queries.take(moment.monotonic):

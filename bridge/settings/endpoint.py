@@ -88,6 +88,9 @@ class RelaySettings:
     default_limit: int = number(500, "Stored events that a filter without limit returns.", least=1, most=100_000)
     max_subid_length: int = number(64, "Longest subscription id, in characters.", least=1, most=1024)
     max_auth_keys: int = number(8, "Keys that may authenticate on one connection.", least=1, most=1000)
+    max_failed_auths: int = number(
+        10, "AUTH answers that prove nothing before the connection is closed.", least=1, most=1_000_000
+    )
     max_unsent_bytes: int = number(
         1_048_576,
         "What may wait for a slow reader before it is dropped.",

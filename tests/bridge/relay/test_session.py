@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from bridge.relay.addresses import Origin
 from bridge.relay.limits import AddressLimits, SessionLimits
 from bridge.relay.rates import per_second
-from bridge.relay.session import Action, Admit, Authenticated, Moment, Open, Reply, Session, Shut
+from bridge.relay.session import Action, Admit, Authenticated, Farewell, Moment, Open, Reply, Session, Shut
 from bridge.relay.visibility import ReadProtection
 from nips.event import Event, VerifiedEvent
 from nips.messages import (
@@ -381,6 +382,41 @@ def test_auth_beyond_the_rate_is_refused_before_it_costs_a_verification() -> Non
     refusal = answered(session, write_authenticate(altered(an_auth(BOB), sig=an_event().sig)))
     assert isinstance(refusal, Ok)
     assert prefix_of(refusal.message) is Prefix.RATE_LIMITED
+
+
+BAD_AUTHS = {
+    "forged": write_authenticate(altered(an_auth(BOB), sig=an_event().sig)),
+    "for another challenge": write_authenticate(an_auth(BOB, challenge="another")),
+    "for another relay": write_authenticate(an_auth(BOB, relay_url="ws://elsewhere.example")),
+    "malformed": f'["AUTH",{{"id":"{ID}"}}]',
+}
+
+
+@pytest.mark.parametrize("what", BAD_AUTHS)
+def test_who_fails_to_authenticate_again_and_again_is_sent_away(what: str) -> None:
+    session = a_session(replace(GENEROUS, max_failed_auths=3))
+    farewells = []
+    for _ in range(3):
+        refusal = answered(session, BAD_AUTHS[what])
+        assert isinstance(refusal, Ok)
+        assert not refusal.accepted
+        farewells.append(session.farewell)
+    assert farewells == [None, None, Farewell(1008, "too many failed attempts to authenticate")]
+
+
+def test_key_too_many_counts_as_a_failed_attempt() -> None:
+    session = a_session(replace(GENEROUS, max_failed_auths=2, max_keys=1))
+    authenticated(session)
+    for _ in range(2):
+        session.receive(write_authenticate(an_auth(BOB)), MOMENT)
+    assert session.farewell is not None
+
+
+def test_attempts_that_prove_something_or_are_only_too_fast_do_not_count() -> None:
+    session = a_session(SessionLimits(queries=per_second(1, burst=3), max_failed_auths=1))
+    for _ in range(20):
+        session.receive(write_authenticate(an_auth(ALICE)), MOMENT)
+    assert session.farewell is None
 
 
 def test_forgotten_subscription_leaves_its_place() -> None:
