@@ -61,6 +61,7 @@ class Figure:
 def write(figures: Iterable[Figure], file: Path) -> None:
     """Keep figures, one a line."""
     lines = ",\n".join("  " + json.dumps(figure.to_dict(), ensure_ascii=False) for figure in figures)
+    file.parent.mkdir(exist_ok=True)
     file.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 

@@ -70,14 +70,18 @@ class Program:
         self._ready: Mapping[str, Any] = {}
 
     def __enter__(self) -> Self:
+        self.make()
+        self.start()
+        return self
+
+    def make(self) -> None:
+        """Make the bridge: its keys, its database, its settings."""
         command = [str(PROGRAM), "init", "--home", str(self._home), "--turn-host", "turn.example.org"]
         said = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=PATIENCE_SECONDS, check=True)
         (npub,) = [line.removeprefix("npub: ") for line in said.stdout.splitlines() if line.startswith("npub: ")]
         self.public_key: PublicKey = decode_npub(npub)
         file = self._home / SETTINGS_FILE
         file.write_text(render(self._change(load_settings(file))), encoding="utf-8")
-        self.start()
-        return self
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:

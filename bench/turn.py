@@ -2,20 +2,32 @@
 
 The clients' work is done beforehand (requests wrapped) or afterwards (answers opened and counted), so that the clock
 sees what the server does. Every request must be answered exactly once, with a result, or there is no figure.
+
+The server has one core to itself and the load generator another. Two rates come of that. "By CPU time" divides the
+requests by the seconds, user and system, that the server had of its core, in all its threads and child processes: it
+leaves out what the disk makes it wait, and hardly minds what else the machine does. "By the wall clock" leaves nothing
+out. Both stand beside the same bound, which waits for nothing.
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
 
+from bench import bound
 from bench.channel import Channel, frame
+from bench.figures import Better, Figure
 from bench.load import Lane, drive
-from bench.machine import cpu_seconds
+from bench.machine import Cores, cpu_seconds, pinned
 from bench.program import Program
+from bench.scope import Scope
+from bench.wraps import nostr_sdk_steps
 from client.clock import SystemClock
 from client.entropy import SystemEntropy, draw_key
 from client.wrapping import wrap_rumor
@@ -24,15 +36,17 @@ from nips.event import parse_event, verify_event
 from nips.keys import PublicKey, SecretKey
 from nips.nip59 import make_rumor, open_wrap
 
+METHOD = "turn.get_credentials"
 CONNECTIONS = 8
 WINDOW = 16
 """Unanswered requests on each."""
+KNOWN = 64
+"""Accounts that ask by turns, where they have asked before."""
+
+SDK_STEPS = "nostr-sdk's unwrap and wrap, summed"
+AIMS = {bound.BOTH: 0.4, SDK_STEPS: 5.0}
 
 _CLOCK, _ENTROPY = SystemClock(), SystemEntropy()
-
-
-class Miscounted(Exception):
-    """Something was answered never, twice, or with an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +58,61 @@ class Rates:
     """By the clock on the wall."""
     per_core_second: float
     """By the time that the server had of the cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Who asks how."""
+
+    kind: int
+    is_known: bool = True
+    """By an account that has asked before."""
+
+
+CASES: Mapping[str, Case] = {
+    "turn.get_credentials, live": Case(kinds.EPHEMERAL_GIFT_WRAP),
+    "turn.get_credentials, stored": Case(kinds.GIFT_WRAP),
+    "turn.get_credentials, live, each by a new account": Case(kinds.EPHEMERAL_GIFT_WRAP, is_known=False),
+}
+
+
+def measure(scope: Scope, cores: Cores) -> Iterator[Figure]:
+    """Yield both rates of each case beside the bounds and beside nostr-sdk's steps."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        program = stack.enter_context(Program(folder / "home", cores=cores.measured))
+        with pinned(cores.measured):
+            sdk = stack.enter_context(nostr_sdk_steps())
+        bounds = bound.both()
+        limits: dict[str, list[float]] = {bound.BOTH: [], SDK_STEPS: []}
+        taken: dict[str, list[Rates]] = {name: [] for name in CASES}
+        for _ in range(scope.rounds):
+            for name, case in CASES.items():
+                taken[name].append(_ask(program, case, scope.requests))
+            with pinned(cores.measured):
+                limits[bound.BOTH].append(bounds(scope.seconds))
+            limits[SDK_STEPS].append(sdk.both(scope.seconds))
+    for name, rates in taken.items():
+        yield from _beside(name, rates, {peer: median(values) for peer, values in limits.items()})
+
+
+def _ask(program: Program, case: Case, requests: int) -> Rates:
+    with askers(program, KNOWN if case.is_known else requests) as crowd:
+        if case.is_known:
+            crowd.run(KNOWN, kind=case.kind)
+        return crowd.run(requests, kind=case.kind)
+
+
+def _beside(name: str, rates: Sequence[Rates], limits: Mapping[str, float]) -> Iterator[Figure]:
+    by_cpu = median(each.per_core_second for each in rates)
+    by_wall = median(each.per_second for each in rates)
+    for how, value in (("by CPU time", by_cpu), ("by the wall clock", by_wall)):
+        for peer, limit in limits.items():
+            yield Figure(f"{name}, {how}", value, "1/s per core", Better.HIGHER, peer, limit, AIMS[peer])
+
+
+class Miscounted(Exception):
+    """Something was answered never, twice, or with an error."""
 
 
 @dataclass
@@ -58,7 +127,7 @@ class Asker:
 
     def request(self, bridge: PublicKey, kind: int) -> bytes:
         """Return the frame of a new request."""
-        content = {"_v": "1.0.0", "id": _ENTROPY.draw(16).hex(), "method": "turn.get_credentials", "params": {}}
+        content = {"_v": "1.0.0", "id": _ENTROPY.draw(16).hex(), "method": METHOD, "params": {}}
         rumor = make_rumor(
             self.secret.public_key,
             created_at=_CLOCK.now(),

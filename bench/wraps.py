@@ -1,80 +1,146 @@
-"""Wrapping and opening a request of 1 KB beside its bound: the same curve operations alone, through `nips/keys`."""
+"""Opening and making one wrap of 1 KB: ours beside the curve operations alone, and beside other libraries.
+
+Opening goes from the text of an event to the rumor, with every check that the bridge does; making goes from the rumor
+to the text. No two wraps are by the same author or for the same recipient, so that nothing can be remembered.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from functools import partial
 
+from bench import bound
+from bench.figures import Better, Figure
+from bench.machine import Cores, pinned
+from bench.peers.steps import Material, PeerSteps, nostr_sdk, nostr_tools
+from bench.rounds import Work, best, rate
+from bench.scope import Scope
 from client.clock import SystemClock
 from client.entropy import SystemEntropy, draw_key
 from client.wrapping import wrap_rumor
-from nips import keys, kinds
+from nips import kinds
 from nips.event import parse_event, verify_event
 from nips.nip59 import make_rumor, open_wrap
 from nips.strict_json import parse
 
-CLOCK, ENTROPY = SystemClock(), SystemEntropy()
-ROUNDS = 3
+CONTENT_BYTES = 1024
+MAX_BYTES = 65_536
+
+OPENED_AT_MOST = 4000
+"""A second, so that there are as many wraps as even a quiet and faster machine gets through."""
+
+_CLOCK, _ENTROPY = SystemClock(), SystemEntropy()
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One measured rate beside its bound."""
-
-    name: str
-    value: float
-    unit: str
-    peer: str
-    peer_value: float
-
-    @property
-    def ratio(self) -> float:
-        """Ours over the peer's."""
-        return self.value / self.peer_value
+class NotTheSame(Exception):
+    """A peer opened something else than was wrapped."""
 
 
-def measure(seconds: float) -> Iterable[Figure]:
-    """Yield the figures, each from rounds of `seconds` for us and for the bound by turns."""
-    author, bridge = draw_key(ENTROPY), draw_key(ENTROPY)
-    rumor = make_rumor(
-        author.public_key, created_at=CLOCK.now(), kind=kinds.BRIDGE_REQUEST, tags=[], content="x" * 1000
+def measure(scope: Scope, cores: Cores) -> Iterator[Figure]:
+    """Yield the rates of both directions, beside each peer."""
+    some = material(max(20, round(OPENED_AT_MOST * scope.seconds * scope.rounds)))
+    with pinned(cores.measured), ExitStack() as stack:
+        peers = {
+            "nostr-sdk": stack.enter_context(nostr_sdk(some)),
+            "nostr-tools": stack.enter_context(nostr_tools(some)),
+        }
+        yield from _beside(scope, "unwrap 1 KB", opening(some), bound.OPENING, bound.opening(), peers, 0.55)
+        check(peers)
+        yield from _beside(scope, "wrap 1 KB", making(some), bound.WRAPPING, bound.wrapping(), peers, 0.5)
+
+
+def nostr_sdk_steps() -> PeerSteps:
+    """Return nostr-sdk with wraps to open, for the sum of its steps."""
+    return nostr_sdk(material(200))
+
+
+def _beside(
+    scope: Scope,
+    name: str,
+    ours: Work,
+    limit: str,
+    bare: Work,
+    peers: Mapping[str, PeerSteps],
+    aim: float,
+) -> Iterator[Figure]:
+    step = name.partition(" ")[0]
+    rates = best(
+        {
+            "ours": partial(rate, ours, scope.seconds),
+            limit: partial(rate, bare, scope.seconds),
+            **{peer: partial(steps.rate, step, scope.seconds) for peer, steps in peers.items()},
+        },
+        scope.rounds,
     )
-
-    def wrap() -> str:
-        wrapped = wrap_rumor(rumor, author, bridge.public_key, kind=kinds.GIFT_WRAP, clock=CLOCK, entropy=ENTROPY)
-        return wrapped.to_json()
-
-    text = wrap()
-
-    def unwrap() -> None:
-        open_wrap(verify_event(parse_event(parse(text, max_bytes=65_536))), bridge)
-
-    message, aux = ENTROPY.draw(32), ENTROPY.draw(32)
-    signature, public = author.sign(message, aux), bytes.fromhex(author.public_key)
-
-    def two_secrets_and_two_signatures() -> None:
-        for _ in range(2):
-            author.shared_x(bridge.public_key)
-            author.sign(message, aux)
-
-    def two_secrets_and_two_checks() -> None:
-        for _ in range(2):
-            bridge.shared_x(author.public_key)
-            keys.verify(public, message, signature)
-
-    yield _beside("wrap 1 KB", wrap, "2 ECDH + 2 sign", two_secrets_and_two_signatures, seconds)
-    yield _beside("unwrap 1 KB, all checks", unwrap, "2 ECDH + 2 verify", two_secrets_and_two_checks, seconds)
+    for peer in (limit, *peers):
+        yield Figure(
+            name=name,
+            value=rates["ours"],
+            unit="1/s",
+            better=Better.HIGHER,
+            peer=peer,
+            peer_value=rates[peer],
+            aim=aim if peer == limit else None,
+        )
 
 
-def _beside(name: str, ours: Callable[[], object], peer: str, bound: Callable[[], object], seconds: float) -> Figure:
-    rates = [(_rate(ours, seconds), _rate(bound, seconds)) for _ in range(ROUNDS)]
-    return Figure(name, max(rate for rate, _ in rates), "1/s", peer, max(rate for _, rate in rates))
+def material(amount: int) -> Material:
+    """Return so many wraps to open and so many recipients to wrap for."""
+    secret = draw_key(_ENTROPY)
+    content = "x" * CONTENT_BYTES
+    wraps = []
+    for _ in range(amount):
+        author = draw_key(_ENTROPY)
+        rumor = make_rumor(
+            author.public_key, created_at=_CLOCK.now(), kind=kinds.BRIDGE_REQUEST, tags=[], content=content
+        )
+        wrap = wrap_rumor(rumor, author, secret.public_key, kind=kinds.GIFT_WRAP, clock=_CLOCK, entropy=_ENTROPY)
+        wraps.append(wrap.to_json())
+    answer = make_rumor(
+        secret.public_key, created_at=_CLOCK.now(), kind=kinds.BRIDGE_RESPONSE, tags=[], content=content
+    )
+    return Material(wraps, secret, answer, [draw_key(_ENTROPY).public_key for _ in range(amount)])
 
 
-def _rate(work: Callable[[], object], seconds: float) -> float:
-    started, count = CLOCK.monotonic(), 0
-    while (elapsed := CLOCK.monotonic() - started) < seconds:
-        for _ in range(10):
-            work()
-        count += 10
-    return count / elapsed
+def opening(given: Material) -> Work:
+    """Return what opens wraps, each once."""
+    texts = iter(given.wraps)
+
+    def work(times: int) -> int:
+        for done in range(times):
+            if (text := next(texts, None)) is None:
+                return done
+            open_wrap(verify_event(parse_event(parse(text, max_bytes=MAX_BYTES))), given.secret)
+        return times
+
+    return work
+
+
+def making(given: Material) -> Work:
+    """Return what makes wraps, for each recipient once."""
+    recipients = iter(given.recipients)
+
+    def work(times: int) -> int:
+        for done in range(times):
+            if (recipient := next(recipients, None)) is None:
+                return done
+            wrap_rumor(
+                given.rumor,
+                given.secret,
+                recipient,
+                kind=kinds.GIFT_WRAP,
+                clock=_CLOCK,
+                entropy=_ENTROPY,
+            ).to_json()
+        return times
+
+    return work
+
+
+def check(peers: Mapping[str, PeerSteps]) -> None:
+    """See that what the peers opened last is what we wrapped."""
+    for name, steps in peers.items():
+        opened = parse(steps.last, max_bytes=MAX_BYTES)
+        if not isinstance(opened, dict) or opened.get("content") != "x" * CONTENT_BYTES:
+            raise NotTheSame(f"{name} opened {steps.last[:200]}")

@@ -1,0 +1,39 @@
+"""The bound is made of the operations that it names, and of nothing else."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+from types import FrameType
+
+import pytest
+
+from bench import bound
+from bench.rounds import Work
+
+
+@pytest.mark.parametrize(
+    ("make", "operation"),
+    [(bound.opening, "secp256k1_schnorrsig_verify"), (bound.wrapping, "secp256k1_schnorrsig_sign")],
+)
+def test_three_wraps_are_six_of_each_operation(make: Callable[[], Work], operation: str) -> None:
+    work, called = make(), Counter[str]()
+
+    def note(_: FrameType, event: str, what: object) -> None:
+        if event == "c_call":
+            called[getattr(what, "__name__", str(what))] += 1
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        done = work(3)
+    finally:
+        sys.setprofile(before)
+    called.pop("setprofile", None)
+    assert done == 3
+    assert called == {"secp256k1_ecdh": 6, operation: 6}
+
+
+def test_both_directions_are_slower_than_either() -> None:
+    assert bound.both()(0.01) > 0
