@@ -257,6 +257,8 @@ class Link:
             case messages.Notice(text=text):
                 self._counts.notices += 1
                 self._facts.append(Noticed(text[:MAX_REASON]))
+            case messages.Counted():
+                self._counts.mismatched += 1
 
     def _deliver(self, name: str, event: Event) -> None:
         subscription = self._subscriptions.get(name)

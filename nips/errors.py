@@ -5,6 +5,7 @@
     ├── InvalidKey         not a key of secp256k1
     ├── InvalidEvent       not an event of NIP-01, or its id or signature is wrong
     ├── InvalidFilter      not a filter of NIP-01
+    ├── UnsupportedFilter  a filter with a condition that NIP-01 does not know
     ├── InvalidMessage     not a client or relay message
     ├── InvalidAuth        an AUTH event that proves nothing here (NIP-42)
     ├── InvalidPayload     not a NIP-44 payload for this key
@@ -37,6 +38,10 @@ class InvalidEvent(NipError):
 
 class InvalidFilter(NipError):
     """A filter of the wrong form."""
+
+
+class UnsupportedFilter(NipError):
+    """A filter with a condition that is not of NIP-01, such as the `search` of NIP-50."""
 
 
 class InvalidMessage(NipError):

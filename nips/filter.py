@@ -7,7 +7,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from nips.errors import InvalidFilter
+from nips.errors import InvalidFilter, UnsupportedFilter
 from nips.event import Event
 from nips.kinds import MAX_KIND
 from nips.strict_json import MAX_INTEGER
@@ -90,7 +90,8 @@ class Filter:
 def parse_filter(value: object, *, max_values: int, max_tag_conditions: int) -> Filter:
     """Return the filter in a JSON value; raise `InvalidFilter` naming the key that is wrong.
 
-    A key that we do not know is refused: to ignore a condition would answer with events that were not asked for.
+    A key that we do not know is an `UnsupportedFilter`: to ignore a condition would answer with events that nobody
+    asked for.
     """
     if not isinstance(value, dict):
         raise InvalidFilter("a filter is an object")
@@ -112,7 +113,7 @@ def parse_filter(value: object, *, max_values: int, max_tag_conditions: int) -> 
                 raise InvalidFilter(f"more than {max_tag_conditions} tag conditions in a filter")
             tags[key[1]] = (_hex_set if key in ("#e", "#p") else _text_set)(key, wanted, max_values)
         else:
-            raise InvalidFilter("unknown key in a filter")
+            raise UnsupportedFilter("unknown key in a filter")
     return Filter(ids, authors, kinds, tags, numbers.get("since"), numbers.get("until"), numbers.get("limit"))
 
 

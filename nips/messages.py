@@ -1,4 +1,4 @@
-"""Messages between client and relay (NIP-01, NIP-42): parsing and writing, both ways.
+"""Messages between client and relay (NIP-01, NIP-42, NIP-45, NIP-67): parsing and writing, both ways.
 
 Texts are written here and nowhere else, so a quote in somebody's subscription id can never break a frame.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from nips.errors import InvalidMessage
+from nips.errors import InvalidMessage, UnsupportedFilter
 from nips.event import Event, parse_event
 from nips.filter import Filter, parse_filter
 from nips.strict_json import dump, parse
@@ -33,6 +33,15 @@ class Prefix(StrEnum):
     def says(self, reason: str) -> str:
         """Return the whole message: prefix, colon, reason."""
         return f"{self.value}: {reason}"
+
+
+class Hint(StrEnum):
+    """What EOSE may say about stored events (NIP-67)."""
+
+    FINISH = "finish"
+    """Every one that matches was sent."""
+    MORE = "more"
+    """Not every one was."""
 
 
 def prefix_of(message: str) -> Prefix | None:
@@ -70,6 +79,14 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """`COUNT` from a client: how many stored events match any of the filters (NIP-45)."""
+
+    query: str
+    filters: tuple[Filter, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """`CLOSE` from a client."""
 
@@ -83,7 +100,7 @@ class Authenticate:
     event: Event
 
 
-ClientMessage = Publish | Request | Close | Authenticate
+ClientMessage = Publish | Request | Count | Close | Authenticate
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +125,15 @@ class EndOfStored:
     """`EOSE` from a relay."""
 
     subscription: str
+    hint: Hint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """`COUNT` from a relay."""
+
+    query: str
+    amount: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +158,7 @@ class Challenge:
     challenge: str
 
 
-RelayMessage = Delivered | Ok | EndOfStored | Closed | Notice | Challenge
+RelayMessage = Delivered | Ok | EndOfStored | Counted | Closed | Notice | Challenge
 
 
 class Unusable(InvalidMessage):
@@ -148,6 +174,10 @@ class Unusable(InvalidMessage):
         self.subject = subject
 
 
+class Unsupported(Unusable):
+    """A message that is well-formed, as far as we know, and asks for what we do not do."""
+
+
 def parse_client_message(text: str, limits: MessageLimits) -> ClientMessage:
     """Read one client message; raise `Unusable` naming verb and subject as far as they could be read."""
     verb, message = _parse(text, limits.max_message_bytes)
@@ -156,14 +186,15 @@ def parse_client_message(text: str, limits: MessageLimits) -> ClientMessage:
             raise Unusable(f"{verb} has exactly one event", verb)
         event = _event(verb, message[1])
         return Publish(event) if verb == "EVENT" else Authenticate(event)
-    if verb == "REQ":
+    if verb in ("REQ", "COUNT"):
         subscription = _subscription(verb, message, limits)
-        return Request(subscription, _filters(subscription, message[2:], limits))
+        filters = _filters(verb, subscription, message[2:], limits)
+        return Request(subscription, filters) if verb == "REQ" else Count(subscription, filters)
     if verb == "CLOSE":
         if len(message) != 2:
             raise Unusable("CLOSE has exactly one subscription id", verb)
         return Close(_subscription(verb, message, limits))
-    raise Unusable("unknown verb")
+    raise Unsupported("unknown verb")
 
 
 def _parse(text: str, max_bytes: int) -> tuple[str, list[Any]]:
@@ -193,30 +224,34 @@ def _subscription(verb: str, message: list[Any], limits: MessageLimits) -> str:
     return subscription
 
 
-def _filters(subscription: str, values: list[Any], limits: MessageLimits) -> tuple[Filter, ...]:
+def _filters(verb: str, subscription: str, values: list[Any], limits: MessageLimits) -> tuple[Filter, ...]:
     if not values:
-        raise Unusable("REQ needs at least one filter", "REQ", subscription)
+        raise Unusable(f"{verb} needs at least one filter", verb, subscription)
     if len(values) > limits.max_filters:
-        raise Unusable(f"more than {limits.max_filters} filters", "REQ", subscription)
+        raise Unusable(f"more than {limits.max_filters} filters", verb, subscription)
     try:
         return tuple(
             parse_filter(value, max_values=limits.max_filter_values, max_tag_conditions=limits.max_tag_conditions)
             for value in values
         )
+    except UnsupportedFilter as error:
+        raise Unsupported(str(error), verb, subscription) from None
     except ValueError as error:
-        raise Unusable(str(error), "REQ", subscription) from None
+        raise Unusable(str(error), verb, subscription) from None
 
 
 def parse_relay_message(text: str, limits: MessageLimits) -> RelayMessage:
-    """Read one relay message; raise `Unusable` for anything else. Extra elements are tolerated (NIP-67 adds one)."""
+    """Read one relay message; raise `Unusable` for anything else. Extra elements and unknown hints are tolerated."""
     verb, message = _parse(text, limits.max_message_bytes)
     match message:
         case ["EVENT", str(subscription), value, *_]:
             return Delivered(subscription, _event(verb, value))
         case ["OK", str(event_id), bool(accepted), str(reason), *_]:
             return Ok(event_id, accepted, reason)
-        case ["EOSE", str(subscription), *_]:
-            return EndOfStored(subscription)
+        case ["EOSE", str(subscription), *hints]:
+            return EndOfStored(subscription, _hint(hints[0] if hints else None))
+        case ["COUNT", str(query), {"count": int(amount)}, *_] if amount >= 0 and type(amount) is int:
+            return Counted(query, amount)
         case ["CLOSED", str(subscription), str(reason), *_]:
             return Closed(subscription, reason)
         case ["NOTICE", str(notice), *_]:
@@ -224,6 +259,11 @@ def parse_relay_message(text: str, limits: MessageLimits) -> RelayMessage:
         case ["AUTH", str(challenge), *_]:
             return Challenge(challenge)
     raise Unusable("not a relay message", verb)
+
+
+def _hint(value: object) -> Hint | None:
+    named = value if isinstance(value, list) else ()
+    return next((hint for hint in Hint if hint in named), None)
 
 
 def write_publish(event: Event) -> str:
@@ -234,6 +274,11 @@ def write_publish(event: Event) -> str:
 def write_request(subscription: str, filters: Sequence[Filter]) -> str:
     """Return a client's `REQ`."""
     return dump(["REQ", subscription, *(wanted.to_dict() for wanted in filters)])
+
+
+def write_count(query: str, filters: Sequence[Filter]) -> str:
+    """Return a client's `COUNT`."""
+    return dump(["COUNT", query, *(wanted.to_dict() for wanted in filters)])
 
 
 def write_close(subscription: str) -> str:
@@ -256,9 +301,14 @@ def write_ok(event_id: str, accepted: bool, message: str = "") -> str:
     return dump(["OK", event_id, accepted, message])
 
 
-def write_end_of_stored(subscription: str) -> str:
-    """Return a relay's `EOSE`."""
-    return dump(["EOSE", subscription])
+def write_end_of_stored(subscription: str, hint: Hint | None = None) -> str:
+    """Return a relay's `EOSE`; a hint is its third element (NIP-67)."""
+    return dump(["EOSE", subscription] if hint is None else ["EOSE", subscription, [hint.value]])
+
+
+def write_counted(query: str, amount: int) -> str:
+    """Return a relay's `COUNT`."""
+    return dump(["COUNT", query, {"count": amount}])
 
 
 def write_closed(subscription: str, message: str) -> str:

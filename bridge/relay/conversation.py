@@ -15,14 +15,14 @@ from typing import Any
 from bridge.relay.admission import Admission, Keeping, Verdict
 from bridge.relay.faults import note_fault
 from bridge.relay.refusals import is_foreseen, words_for
-from bridge.relay.session import Admit, Authenticated, Farewell, Moment, Open, Reply, Session, Shut
-from bridge.relay.stored import StoredEvents
+from bridge.relay.session import Admit, Authenticated, Farewell, Moment, Open, Reply, Session, Shut, Tally
+from bridge.relay.stored import StoredEvents, hint_about
 from bridge.relay.subscriptions import Push, Subscription, Subscriptions
 from bridge.relay.turns import Share
 from client.clock import Clock
 from nips.errors import InvalidEvent
 from nips.event import Event
-from nips.messages import Prefix, write_closed, write_end_of_stored, write_ok
+from nips.messages import Prefix, write_closed, write_counted, write_end_of_stored, write_ok
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +86,8 @@ class Conversation:
                     async with aclosing(self._serve(subscription)) as texts:
                         async for text in texts:
                             yield text
+                case Tally():
+                    yield await self._count(action)
                 case Authenticated():
                     self._show_more()
                     yield action.text
@@ -124,14 +126,15 @@ class Conversation:
         """Yield stored events, EOSE, and what came meanwhile. Before it is read, the subscription is in the index."""
         self._backstage.subscriptions.add(subscription, self._push)
         try:
-            for view in subscription.views:
-                async with aclosing(self._backstage.stored.pages(view, self._share)) as pages:
+            readings = [self._backstage.stored.read(view, self._share) for view in subscription.views]
+            for reading in readings:
+                async with aclosing(reading.pages()) as pages:
                     async for page in pages:
                         for event in page:
                             if frame := subscription.frame(event.id, event.json):
                                 yield frame
             if not subscription.is_lost:
-                yield write_end_of_stored(subscription.id)
+                yield write_end_of_stored(subscription.id, hint_about(readings, sent=subscription.sent))
             while frame := subscription.next_held():
                 yield frame
         except Exception as error:
@@ -143,6 +146,13 @@ class Conversation:
             return
         for pubkey in sorted(subscription.keys_heard(self._backstage.clock.now())):
             self._backstage.on_listening(pubkey)
+
+    async def _count(self, action: Tally) -> str:
+        try:
+            return write_counted(action.query, await self._backstage.stored.count(action.views, self._share))
+        except Exception as error:
+            self._note(error)
+            return write_closed(action.query, words_for(error))
 
     def _close(self, subscription: Subscription, words: str) -> str:
         self._session.forget(subscription)

@@ -27,7 +27,7 @@ class SessionLimits:
     auth_window_seconds: int = 600
     events: Bucket = field(default_factory=lambda: per_second(20, burst=200))
     queries: Bucket = field(default_factory=lambda: per_second(20, burst=100))
-    """REQ, CLOSE and AUTH together."""
+    """REQ, COUNT, CLOSE and AUTH together."""
     max_held_events: int = 200
     """Live events that wait for one subscription while its stored ones are on their way."""
 
@@ -67,13 +67,13 @@ class PublishLimits:
 class QueryLimits:
     """How much of what is stored one filter returns."""
 
-    max_limit: int = 500
-    default_limit: int = 500
+    max_limit: int = 1000
+    default_limit: int = 1000
     max_reads: int = 2
     """Reads at once."""
     max_reads_per_address: int = 1
-    page: int = 50
-    """Events that are read at once, so that a slow reader holds no more than that in memory."""
+    page: int = 100
+    """Events that are read at once, so that a slow reader holds no more than twice that in memory."""
 
 
 @dataclass(frozen=True, slots=True)

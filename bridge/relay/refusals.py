@@ -17,7 +17,7 @@ import math
 from collections.abc import Mapping
 
 from nips.errors import NipError
-from nips.messages import Prefix
+from nips.messages import Prefix, Unsupported
 from storage.errors import ReadTooLarge, StorageError
 
 
@@ -50,6 +50,7 @@ Refusal = tuple[Prefix, str | None]
 
 REFUSALS: Mapping[type[BaseException], Refusal] = {
     NipError: (Prefix.INVALID, None),
+    Unsupported: (Prefix.UNSUPPORTED, None),
     Unacceptable: (Prefix.INVALID, None),
     Blocked: (Prefix.BLOCKED, None),
     RateLimited: (Prefix.RATE_LIMITED, None),

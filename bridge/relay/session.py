@@ -1,4 +1,4 @@
-"""One client's connection as NIP-01 and NIP-42 see it: frames in, what to do out.
+"""One client's connection as NIP-01, NIP-42 and NIP-45 see it: frames in, what to do out.
 
 The session knows no socket, no clock and no storage. It answers by itself what it can, and hands the rest on as
 actions: an event to be admitted, a subscription to be opened or shut. Whoever drives it carries the actions out in
@@ -15,14 +15,16 @@ from bridge.relay.limits import SessionLimits
 from bridge.relay.rates import Rate
 from bridge.relay.refusals import Blocked, RateLimited, Refused, slow_down, words_for
 from bridge.relay.subscriptions import Subscription
-from bridge.relay.visibility import ReadProtection
+from bridge.relay.visibility import ReadProtection, View
 from nips.errors import NipError
 from nips.event import Event
+from nips.filter import Filter
 from nips.keys import PublicKey
 from nips.messages import (
     Authenticate,
     ClientMessage,
     Close,
+    Count,
     Publish,
     Request,
     Unusable,
@@ -67,6 +69,14 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """Count what is stored for a query; it opens nothing."""
+
+    query: str
+    views: Sequence[View]
+
+
+@dataclass(frozen=True, slots=True)
 class Shut:
     """Deliver nothing more to a subscription."""
 
@@ -81,7 +91,7 @@ class Authenticated:
     text: str
 
 
-Action = Reply | Admit | Open | Shut | Authenticated
+Action = Reply | Admit | Open | Tally | Shut | Authenticated
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +167,9 @@ class Session:
             case "REQ", str(subscription_id):
                 self._charge(self._queries, moment)
                 return self._close(subscription_id, words)
+            case "COUNT", str(query):
+                self._charge(self._queries, moment)
+                return [Reply(write_closed(query, words))]
         self.count_bad_frame()
         return [Reply(write_notice(words))]
 
@@ -173,13 +186,27 @@ class Session:
         try:
             self._take_query(moment)
             self._protection.check_request(views, self.keys)
-            self._check_room(message)
+            others = [one for identity, one in self._subscriptions.items() if identity != message.subscription]
+            if len(others) >= self._limits.max_subscriptions:
+                raise RateLimited(f"no more than {self._limits.max_subscriptions} subscriptions, close one first")
+            self._check_weight(message.filters, others)
         except Refused as refused:
             return self._close(message.subscription, words_for(refused))
         replaced = self._shut(message.subscription)
         opened = Subscription(message.subscription, views, max_held=self._limits.max_held_events)
         self._subscriptions[opened.id] = opened
         return [*replaced, Open(opened)]
+
+    def _count(self, message: Count, moment: Moment) -> Sequence[Action]:
+        # Its ids are its own (NIP-45): a refusal says CLOSED, and closes no subscription.
+        views = self._protection.views(message.filters, self.keys)
+        try:
+            self._take_query(moment)
+            self._protection.check_request(views, self.keys)
+            self._check_weight(message.filters, self.subscriptions)
+        except Refused as refused:
+            return [Reply(write_closed(message.query, words_for(refused)))]
+        return [Tally(message.query, views)]
 
     def _end(self, message: Close, moment: Moment) -> Sequence[Action]:
         # Carried out whatever the rate: it costs less than to be asked again.
@@ -229,11 +256,8 @@ class Session:
         if wait := self._queries.take(moment.monotonic):
             raise slow_down(wait)
 
-    def _check_room(self, message: Request) -> None:
-        others = [one for identity, one in self._subscriptions.items() if identity != message.subscription]
-        if len(others) >= self._limits.max_subscriptions:
-            raise RateLimited(f"no more than {self._limits.max_subscriptions} subscriptions, close one first")
-        weight = sum(wanted.weight for wanted in message.filters) + sum(one.weight for one in others)
+    def _check_weight(self, filters: Sequence[Filter], others: Sequence[Subscription]) -> None:
+        weight = sum(wanted.weight for wanted in filters) + sum(one.weight for one in others)
         if weight > self._limits.max_filter_values:
             raise RateLimited(f"no more than {self._limits.max_filter_values} values in all filters, ask for less")
 
@@ -249,6 +273,7 @@ class Session:
 _VERBS: Mapping[type[ClientMessage], Callable[..., Sequence[Action]]] = {
     Publish: Session._publish,
     Request: Session._request,
+    Count: Session._count,
     Close: Session._end,
     Authenticate: Session._authenticate,
 }

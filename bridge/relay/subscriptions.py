@@ -58,6 +58,11 @@ class Subscription:
             return None
         return frozenset[int]().union(*(named for named in kinds if named is not None)) - WRAPS
 
+    @property
+    def sent(self) -> Collection[str]:
+        """Ids of the events that it has been sent so far, until it is live."""
+        return self._sent
+
     def shows(self, event: Event | Candidate) -> bool:
         """Tell whether an event matches and may be shown."""
         candidate = event if isinstance(event, Candidate) else Candidate(event)

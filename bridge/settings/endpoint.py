@@ -74,7 +74,8 @@ class RelaySettings:
     max_event_bytes: int = number(65536, "Largest event that is accepted.", least=2048, most=16_777_216)
     max_event_tags: int = number(2000, "Most tags of one event.", least=1, most=100_000)
     max_subscriptions: int = number(20, "Open subscriptions of one connection.", least=1, most=10_000)
-    max_filters: int = number(10, "Filters in one REQ.", least=1, most=1000)
+    # SQLite joins the results of at most 500 queries in one statement.
+    max_filters: int = number(10, "Filters in one REQ or COUNT.", least=1, most=500)
     max_filter_values: int = number(500, "Values in one field of a filter.", least=1, most=30_000)
     max_tag_conditions: int = number(3, "Tag conditions, such as #p, in one filter.", least=1, most=52)
     # Even if all are in one filter they fit into one statement of SQLite, which takes 32 766 parameters.
@@ -84,8 +85,8 @@ class RelaySettings:
         least=1,
         most=30_000,
     )
-    max_limit: int = number(500, "Most stored events that one filter returns.", least=1, most=100_000)
-    default_limit: int = number(500, "Stored events that a filter without limit returns.", least=1, most=100_000)
+    max_limit: int = number(1000, "Most stored events that one filter returns.", least=1, most=100_000)
+    default_limit: int = number(1000, "Stored events that a filter without limit returns.", least=1, most=100_000)
     max_subid_length: int = number(64, "Longest subscription id, in characters.", least=1, most=1024)
     max_auth_keys: int = number(8, "Keys that may authenticate on one connection.", least=1, most=1000)
     max_failed_auths: int = number(
@@ -112,7 +113,7 @@ class RelaySettings:
     )
     queries_per_second: float = number(
         20,
-        "Other frames (REQ, CLOSE, AUTH) of one connection, in the long run.",
+        "Other frames (REQ, COUNT, CLOSE, AUTH) of one connection, in the long run.",
         least=0.001,
         most=1_000_000,
     )

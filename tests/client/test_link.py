@@ -240,7 +240,7 @@ NONSENSE = [
     '["CLOSED","a"]',
     '["AUTH"]',
     '["NOTICE",1]',
-    '["COUNT","a",{"count":1}]',
+    '["COUNT","a",{"count":"1"}]',
     "[" * 100_000,
     '["NOTICE","' + "x" * 200_000 + '"]',
     b'["NOTICE","in a binary frame"]',
@@ -255,6 +255,15 @@ def test_nonsense_is_counted_and_nothing_else(nonsense: str | bytes) -> None:
     assert relay.hears_raw(nonsense) == []
     assert relay.happened() == []
     assert relay.link.counts == LinkCounts(malformed=1)
+
+
+def test_count_that_nobody_asked_for_is_no_answer_to_anything() -> None:
+    relay = Conversation(AUTHOR)
+    relay.asks("a")
+    relay.opens()
+    assert relay.hears_raw('["COUNT","a",{"count":1}]') == []
+    assert relay.happened() == []
+    assert relay.link.counts == LinkCounts(mismatched=1)
 
 
 def test_relay_of_much_nonsense_is_hopeless_until_the_next_connection() -> None:

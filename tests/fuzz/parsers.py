@@ -24,6 +24,7 @@ from nips.errors import (
     InvalidKey,
     InvalidPayload,
     InvalidWrap,
+    UnsupportedFilter,
 )
 from nips.event import Event, VerifiedEvent, parse_event, verify_event
 from nips.filter import Filter, parse_filter
@@ -138,6 +139,8 @@ def _client_text(message: messages.ClientMessage) -> str:
             return messages.write_authenticate(message.event)
         case messages.Request():
             return messages.write_request(message.subscription, message.filters)
+        case messages.Count():
+            return messages.write_count(message.query, message.filters)
         case messages.Close():
             return messages.write_close(message.subscription)
 
@@ -156,7 +159,9 @@ def _relay_text(message: messages.RelayMessage) -> str:
         case messages.Ok():
             return messages.write_ok(message.event_id, message.accepted, message.message)
         case messages.EndOfStored():
-            return messages.write_end_of_stored(message.subscription)
+            return messages.write_end_of_stored(message.subscription, message.hint)
+        case messages.Counted():
+            return messages.write_counted(message.query, message.amount)
         case messages.Closed():
             return messages.write_closed(message.subscription, message.message)
         case messages.Notice():
@@ -275,7 +280,7 @@ PARSERS: Final = {
     for target in (
         Target("json", read_json, (InvalidJson,)),
         Target("event", read_event, (InvalidJson, InvalidEvent)),
-        Target("filter", read_filter, (InvalidJson, InvalidFilter)),
+        Target("filter", read_filter, (InvalidJson, InvalidFilter, UnsupportedFilter)),
         Target("client-message", read_client_message, (Unusable,)),
         Target("relay-message", read_relay_message, (Unusable,)),
         Target("information", read_information, (InvalidDocument,)),

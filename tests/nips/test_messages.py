@@ -17,8 +17,10 @@ from nips.messages import (
     Challenge,
     Close,
     Closed,
+    Counted,
     Delivered,
     EndOfStored,
+    Hint,
     MessageLimits,
     Notice,
     Ok,
@@ -71,7 +73,14 @@ def test_client_message_is_read(message: list[Any], read: object) -> None:
         (["OK", ID, True, ""], Ok(ID, True, "")),
         (["OK", ID, False, "pow: more"], Ok(ID, False, "pow: more")),
         (["EOSE", "s"], EndOfStored("s")),
-        (["EOSE", "s", ["finish"]], EndOfStored("s")),
+        (["EOSE", "s", ["finish"]], EndOfStored("s", Hint.FINISH)),
+        (["EOSE", "s", ["other", "more"]], EndOfStored("s", Hint.MORE)),
+        (["EOSE", "s", []], EndOfStored("s")),
+        (["EOSE", "s", ["other"]], EndOfStored("s")),
+        (["EOSE", "s", "finish"], EndOfStored("s")),
+        (["EOSE", "s", [["finish"], {}], 7], EndOfStored("s")),
+        (["COUNT", "q", {"count": 7}], Counted("q", 7)),
+        (["COUNT", "q", {"count": 0, "approximate": True, "hll": "00"}, 1], Counted("q", 0)),
         (["CLOSED", "s", "error: x"], Closed("s", "error: x")),
         (["NOTICE", "text"], Notice("text")),
         (["AUTH", "challenge"], Challenge("challenge")),
@@ -89,7 +98,7 @@ def test_what_is_no_message_has_neither_verb_nor_subject(message: str, by_relay:
     assert _refused(message, by_relay=by_relay)[:2] == (None, None)
 
 
-@pytest.mark.parametrize("verb", ["", "event", "EVENTS", "COUNT", "NEG-OPEN", "OK", "EOSE", "NOTICE", " EVENT"])
+@pytest.mark.parametrize("verb", ["", "event", "EVENTS", "count", "NEG-OPEN", "OK", "EOSE", "NOTICE", " EVENT"])
 def test_verb_that_clients_have_not_is_refused(verb: str) -> None:
     assert _refused([verb, "s", {}]) == (None, None, "unknown verb")
 
@@ -199,7 +208,12 @@ def test_size_is_bounded_before_anything_is_read() -> None:
         ["AUTH", VALUE],
         ["AUTH"],
         ["REQ", "s", {}],
-        ["COUNT", "s", {"count": 1}],
+        ["COUNT", "s", {"count": -1}],
+        ["COUNT", "s", {"count": True}],
+        ["COUNT", "s", {"count": "1"}],
+        ["COUNT", "s", {}],
+        ["COUNT", "s", 1],
+        ["COUNT", 7, {"count": 1}],
     ],
 )
 def test_what_no_relay_sends_is_refused(message: list[Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from bridge.relay.conversation import Backstage, Conversation
 from bridge.relay.limits import PublishLimits, QueryLimits, SessionLimits
 from bridge.relay.rates import per_second
 from bridge.relay.session import Session
-from bridge.relay.stored import StoredEvents
+from bridge.relay.stored import Reading, StoredEvents
 from bridge.relay.subscriptions import Subscriptions
 from bridge.relay.turns import Share
 from bridge.relay.visibility import ReadProtection, View
@@ -23,13 +23,16 @@ from nips.filter import Filter
 from nips.messages import (
     Challenge,
     Closed,
+    Counted,
     Delivered,
     EndOfStored,
+    Hint,
     Notice,
     Ok,
     RelayMessage,
     write_authenticate,
     write_close,
+    write_count,
     write_publish,
     write_request,
 )
@@ -343,15 +346,29 @@ async def test_failure_of_ours_tells_nothing(
     assert ("failed" in caplog.messages) is isinstance(error, RuntimeError)
 
 
-class Broken(StoredEvents):
+class Torn(Reading):
     """Fails after the first event."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__([], turn=nullcontext, most=1, page=1)
+        self.error = error
+
+    async def pages(self) -> AsyncGenerator[Sequence[StoredEvent]]:
+        event = an_event()
+        yield [StoredEvent(event.id, event.created_at, event.to_json())]
+        raise self.error
+
+
+class Broken(StoredEvents):
+    """Cannot be read to the end."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    async def pages(self, view: View, share: Share) -> AsyncGenerator[Sequence[StoredEvent]]:
-        event = an_event()
-        yield [StoredEvent(event.id, event.created_at, event.to_json())]
+    def read(self, view: View, share: Share) -> Reading:
+        return Torn(self.error)
+
+    async def count(self, views: Sequence[View], share: Share) -> int:
         raise self.error
 
 
@@ -368,3 +385,98 @@ async def test_request_that_cannot_be_read_is_closed_and_leaves_its_place(broken
     assert len(broken.backstage.subscriptions) == 0
     assert not broken.conversation.is_listening
     assert listening == []
+
+
+async def test_what_cannot_be_counted_is_refused_and_closes_nothing(broken: Talk) -> None:
+    assert await broken.answers(write_count("q", [a_filter()])) == [Closed("q", "error: try again later")]
+
+
+# --- counting
+
+
+async def test_count_is_of_what_a_request_would_show(talk: Talk) -> None:
+    mine, yours, public = a_wrap(ALICE), a_wrap(BOB), an_event()
+    for event in (mine, yours, public):
+        await publish(talk, event)
+    both = [a_filter(), a_filter(ids=[mine.id, yours.id]), a_filter(kinds=[0], limit=1), a_filter(kinds=[STORED])]
+    assert await talk.answers(write_count("q", both)) == [Counted("q", 1)]
+    await talk.prove(ALICE)
+    assert await talk.answers(write_count("q", both)) == [Counted("q", 2)]
+    await talk.prove(BOB)
+    assert await talk.answers(write_count("q", both)) == [Counted("q", 3)]
+    assert await talk.answers(write_count("q", [a_filter(kinds=[])])) == [Counted("q", 0)]
+
+
+async def test_count_opens_nothing_and_touches_no_subscription_of_its_name(talk: Talk) -> None:
+    await talk.answers(write_request("s", [a_filter(kinds=[0])]))
+    assert await talk.answers(write_count("s", [a_filter(kinds=[0])])) == [Counted("s", 0)]
+    (closed,) = await talk.answers(write_count("s", [a_filter(kinds=[STORED])]))
+    assert isinstance(closed, Closed)
+    assert len(talk.backstage.subscriptions) == 1
+    event = an_event()
+    await publish(talk, event)
+    assert ids(talk.pushed) == [event.id]
+
+
+# --- the hint of NIP-67
+
+
+async def hint(talk: Talk, *filters: Filter) -> Hint | None:
+    *_, end = await talk.answers(write_request("s", filters))
+    assert isinstance(end, EndOfStored)
+    return end.hint
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ([5], Hint.MORE),
+        ([6], Hint.FINISH),
+        ([7], Hint.FINISH),
+        ([None], Hint.FINISH),
+        ([0], None),
+        ([None, None], Hint.FINISH),
+        ([None, 5], None),
+        ([5, None], None),
+        ([5, 4], Hint.MORE),
+        ([0, None], None),
+        ([0, 5], Hint.MORE),
+    ],
+)
+async def test_end_of_stored_events_says_only_what_is_certain(
+    talk: Talk, limits: Sequence[int | None], expected: Hint | None
+) -> None:
+    """Six match. Where one filter left out what another sent, nobody knows without reading on."""
+    for number in range(6):
+        await publish(talk, a_wrap(content=str(number), created_at=NOW - number // 3))
+    await talk.prove()
+    filters = [a_filter(kinds=[STORED]) if limit is None else a_filter(kinds=[STORED], limit=limit) for limit in limits]
+    assert await hint(talk, *filters) is expected
+
+
+async def test_what_may_not_be_seen_is_not_left_out(talk: Talk) -> None:
+    for number in range(3):
+        await publish(talk, a_wrap(BOB, content=str(number), created_at=NOW + number))
+    event = an_event()
+    await publish(talk, event)
+    assert await hint(talk, a_filter(limit=1)) is Hint.FINISH
+    await talk.prove(ALICE)
+    assert await hint(talk, a_filter(limit=1)) is Hint.FINISH
+    await talk.prove(BOB)
+    assert await hint(talk, a_filter(limit=1)) is Hint.MORE
+
+
+async def test_limit_of_ours_is_told_too(storage: SqliteStorage, backstage: Backstage, clock: FixedClock) -> None:
+    limits = QueryLimits(max_limit=2, default_limit=2, page=1)
+    stored = StoredEvents(
+        gift_wraps=storage.gift_wraps, public_events=storage.public_events, clock=clock, limits=limits
+    )
+    talk = Talk(replace(backstage, stored=stored), SessionLimits())
+    for kind in (0, 3):
+        await publish(talk, an_event(kind=kind))
+    assert await hint(talk, a_filter()) is Hint.FINISH
+    await publish(talk, an_event(kind=10050))
+    assert await hint(talk, a_filter()) is Hint.MORE
+    assert await hint(talk, a_filter(limit=3)) is Hint.MORE
+    assert await hint(talk, a_filter(kinds=[1])) is Hint.FINISH
+    assert await hint(talk, a_filter(kinds=[])) is Hint.FINISH

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from bridge.relay.addresses import Origin
 from bridge.relay.limits import AddressLimits, SessionLimits
 from bridge.relay.rates import per_second
-from bridge.relay.session import Action, Admit, Authenticated, Farewell, Moment, Open, Reply, Session, Shut
+from bridge.relay.session import Action, Admit, Authenticated, Farewell, Moment, Open, Reply, Session, Shut, Tally
 from bridge.relay.visibility import ReadProtection
 from nips.event import Event, VerifiedEvent
 from nips.messages import (
@@ -27,6 +27,7 @@ from nips.messages import (
     prefix_of,
     write_authenticate,
     write_close,
+    write_count,
     write_publish,
     write_request,
 )
@@ -107,6 +108,68 @@ def test_event_beyond_the_rate_is_handed_on_with_its_wait() -> None:
     assert waits == [0, 0, 2]
 
 
+# --- COUNT
+
+
+def counted(session: Session, query: str = "q", **wanted: Any) -> Action:
+    (action,) = session.receive(write_count(query, [a_filter(**wanted)]), MOMENT)
+    return action
+
+
+def test_count_is_handed_on_with_what_the_reader_may_see() -> None:
+    session = a_session()
+    authenticated(session)
+    action = counted(session, kinds=[STORED, 0])
+    assert isinstance(action, Tally)
+    assert action.query == "q"
+    assert [set(view.recipients) for view in action.views] == [{ALICE.public_key}]
+    assert session.subscriptions == ()
+
+
+@pytest.mark.parametrize("kind", [STORED, LIVE])
+def test_count_of_wraps_of_others_is_refused_as_a_request_is(kind: int) -> None:
+    session = a_session()
+    refused = counted(session, kinds=[kind])
+    assert isinstance(refused, Reply)
+    assert heard(refused.text) == Closed(
+        "q", "auth-required: gift wraps are for their recipients, prove your key first"
+    )
+    authenticated(session)
+    refused = counted(session, kinds=[kind], p=[BOB.public_key])
+    assert isinstance(refused, Reply)
+    assert heard(refused.text) == Closed(
+        "q", "restricted: gift wraps are for their recipients, and these are not yours"
+    )
+    assert isinstance(counted(session, kinds=[kind]), Tally)
+
+
+def test_count_has_ids_of_its_own() -> None:
+    session = a_session()
+    opened(session, "s", kinds=[0])
+    assert isinstance(counted(session, "s", kinds=[0]), Tally)
+    for frame in (write_count("s", [a_filter(kinds=[STORED])]), '["COUNT","s",{"search":"x"}]'):
+        (action,) = session.receive(frame, MOMENT)
+        assert isinstance(action, Reply)
+    assert [subscription.id for subscription in session.subscriptions] == ["s"]
+
+
+def test_count_takes_from_the_rate_of_queries() -> None:
+    session = a_session(SessionLimits(queries=per_second(1, burst=1)))
+    assert isinstance(counted(session), Tally)
+    refused = counted(session)
+    assert isinstance(refused, Reply)
+    assert heard(refused.text) == Closed("q", "rate-limited: slow down, wait 1 s")
+
+
+def test_count_weighs_as_much_as_a_request_and_needs_no_subscription() -> None:
+    session = a_session(SessionLimits(max_filter_values=5, max_subscriptions=1))
+    opened(session, kinds=[0, 1, 2])
+    assert isinstance(counted(session, kinds=[3, 4]), Tally)
+    refused = counted(session, kinds=[3, 4, 5])
+    assert isinstance(refused, Reply)
+    assert heard(refused.text) == Closed("q", "rate-limited: no more than 5 values in all filters, ask for less")
+
+
 # --- refusals, by verb
 
 ID = "ab" * 32
@@ -119,7 +182,12 @@ ID = "ab" * 32
         (json.dumps(["AUTH", {"id": ID}]), Ok(ID, False, "invalid: pubkey: not 64 lower-case hex digits")),
         (json.dumps(["EVENT", {"id": "short"}]), Ok("short", False, "invalid: id: not 64 lower-case hex digits")),
         ('["REQ","s"]', Closed("s", "invalid: REQ needs at least one filter")),
-        ('["REQ","s",{"search":"x"}]', Closed("s", "invalid: unknown key in a filter")),
+        ('["REQ","s",{"search":"x"}]', Closed("s", "unsupported: unknown key in a filter")),
+        ('["REQ","s",{"#ab":["x"]}]', Closed("s", "unsupported: unknown key in a filter")),
+        ('["REQ","s",{"kinds":[1]},{"#\\u00e9":["x"]}]', Closed("s", "unsupported: unknown key in a filter")),
+        ('["COUNT","s",{"search":"x"}]', Closed("s", "unsupported: unknown key in a filter")),
+        ('["COUNT","s"]', Closed("s", "invalid: COUNT needs at least one filter")),
+        ('["COUNT","",{}]', Notice("invalid: a subscription id is a string of 1 to 64 characters")),
         ('["REQ","s",{"kinds":["1"]}]', Closed("s", "invalid: kinds: not integers from 0 to 65535")),
         (json.dumps(["REQ", "s", *[{}] * 11]), Closed("s", "invalid: more than 10 filters")),
         (
@@ -134,8 +202,7 @@ ID = "ab" * 32
         ('["AUTH",7]', Notice("invalid: an event is an object")),
         ('["CLOSE"]', Notice("invalid: CLOSE has exactly one subscription id")),
         ('["CLOSE",7]', Notice("invalid: a subscription id is a string of 1 to 64 characters")),
-        ('["COUNT","c",{"kinds":[1059]}]', Notice("invalid: unknown verb")),
-        ('["NEG-OPEN","n",{},""]', Notice("invalid: unknown verb")),
+        ('["NEG-OPEN","n",{},""]', Notice("unsupported: unknown verb")),
         ("", Notice("invalid: not valid JSON")),
         ("{}", Notice("invalid: a message is an array that begins with its verb")),
         ("[]", Notice("invalid: a message is an array that begins with its verb")),

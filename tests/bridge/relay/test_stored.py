@@ -16,9 +16,10 @@ from bridge.relay.turns import Share
 from bridge.relay.visibility import ReadProtection
 from nips.event import VerifiedEvent
 from nips.filter import Filter
-from storage.relay_interface import StoredEvent
+from nips.keys import SecretKey
+from storage.relay_interface import Position, StoredEvent
 from storage.sqlite import SqliteStorage
-from tests.bridge.relay.builders import ALICE, BOB, BRIDGE, NOW, STORED, a_filter, a_wrap, an_event
+from tests.bridge.relay.builders import ALICE, BOB, BRIDGE, DOORS, NOW, STORED, a_filter, a_wrap, an_event, doors_to
 from tests.support.clock import FixedClock
 from tests.support.deadline import within
 
@@ -41,7 +42,7 @@ async def pages(
         gift_wraps=storage.gift_wraps, public_events=storage.public_events, clock=clock, limits=limits
     )
     (view,) = RULE.views([wanted], [who])  # type: ignore[list-item]
-    async with aclosing(reader.pages(view, Share())) as found:
+    async with aclosing(reader.read(view, Share()).pages()) as found:
         return [[event.id for event in page] async for page in found]
 
 
@@ -94,13 +95,19 @@ class Memory:
 
     def __init__(self, events: list[StoredEvent]) -> None:
         self.events = events
-        self.largest = 0
+        self.given: list[str] = []
 
-    async def query(self, wanted: Filter, *, recipients: object, now: int, limit: int) -> list[StoredEvent]:
-        until = 2**60 if wanted.until is None else wanted.until
-        found = [event for event in self.events if event.created_at <= until][:limit]
-        self.largest = max(self.largest, limit)
-        return found
+    async def query(
+        self, wanted: Filter, *, now: int, limit: int, after: Position | None = None, recipients: object = ()
+    ) -> list[StoredEvent]:
+        assert wanted.limit is None
+        later = [event for event in self.events if after is None or order(event.position) > order(after)]
+        self.given += [event.id for event in later[:limit]]
+        return later[:limit]
+
+
+def order(position: Position) -> tuple[int, str]:
+    return -position.created_at, position.id
 
 
 @given(
@@ -108,30 +115,87 @@ class Memory:
     size=st.integers(1, 10),
     limit=st.integers(0, 50),
     vanish=st.sets(st.integers(0, 39)),
+    public=st.sets(st.integers(0, 39)),
 )
-async def test_no_event_is_left_out_or_repeated(times: list[int], size: int, limit: int, vanish: set[int]) -> None:
+async def test_no_event_is_left_out_or_repeated_or_read_twice(
+    times: list[int], size: int, limit: int, vanish: set[int], public: set[int]
+) -> None:
     events = [StoredEvent(f"{number:02}", time, "") for number, time in enumerate(times)]
-    events.sort(key=lambda event: (-event.created_at, event.id))
-    memory = Memory(events)
+    events.sort(key=lambda event: order(event.position))
+    wraps = Memory([event for event in events if int(event.id) not in public])
+    others = Memory([event for event in events if int(event.id) in public])
+    reader = StoredEvents(
+        gift_wraps=wraps,  # type: ignore[arg-type]
+        public_events=others,  # type: ignore[arg-type]
+        clock=FixedClock(NOW),
+        limits=QueryLimits(max_limit=limit, default_limit=limit, page=size),
+    )
+    (view,) = RULE.views([a_filter()], [ALICE.public_key])
+    reading = reader.read(view, Share())
+    found: list[str] = []
+    async for page in reading.pages():
+        assert 0 < len(page) <= size
+        found += [event.id for event in page]
+        for memory in (wraps, others):
+            memory.events = [event for event in memory.events if int(event.id) not in vanish]
+            assert len(memory.given) == len(set(memory.given)) <= len(found) + size + 1
+    assert len(found) == len(set(found)) <= limit
+    if not vanish and limit:
+        assert found == [event.id for event in events[:limit]]
+        assert reading.is_finished is (len(events) <= limit)
+        assert (reading.left_out and reading.left_out.id) == (events[limit].id if len(events) > limit else None)
+    elif vanish:
+        staying = [event.id for event in events if int(event.id) not in vanish]
+        assert [one for one in found if one in staying] == staying[: sum(one in staying for one in found)]
+
+
+async def test_nothing_is_read_where_nothing_is_asked_for() -> None:
+    memory = Memory([])
     reader = StoredEvents(
         gift_wraps=memory,  # type: ignore[arg-type]
         public_events=memory,  # type: ignore[arg-type]
         clock=FixedClock(NOW),
-        limits=QueryLimits(max_limit=limit, default_limit=limit, page=size),
+        limits=QueryLimits(),
     )
-    (view,) = RULE.views([a_filter(kinds=[STORED])], [ALICE.public_key])
-    found: list[str] = []
-    async for page in reader.pages(view, Share()):
-        assert 0 < len(page) <= size
-        found += [event.id for event in page]
-        if vanish:
-            memory.events = [event for event in events if int(event.id) not in vanish]
-    assert len(found) == len(set(found)) <= limit
-    if not vanish:
-        assert found == [event.id for event in events[:limit]]
-    else:
-        staying = [event.id for event in events if int(event.id) not in vanish]
-        assert [one for one in found if one in staying] == staying[: sum(one in staying for one in found)]
+    (view,) = RULE.views([a_filter(limit=0)], [ALICE.public_key])
+    reading = reader.read(view, Share())
+    assert [page async for page in reading.pages()] == []
+    assert not reading.is_finished
+    assert reading.left_out is None
+
+
+# --- counting
+
+
+async def count(storage: SqliteStorage, clock: FixedClock, *filters: Filter, who: Sequence[SecretKey] = ()) -> int:
+    reader = StoredEvents(
+        gift_wraps=storage.gift_wraps, public_events=storage.public_events, clock=clock, limits=QueryLimits()
+    )
+    return await reader.count(RULE.views(filters, [key.public_key for key in who]), Share())
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_wrap_is_counted_for_its_recipient_alone_however_it_is_asked_for(
+    storage: SqliteStorage, clock: FixedClock, door: str
+) -> None:
+    wrap = a_wrap(ALICE)
+    await keep(storage, wrap)
+    wanted = doors_to(wrap)[door]
+    assert await count(storage, clock, wanted) == 0
+    assert await count(storage, clock, wanted, who=[BOB]) == 0
+    assert await count(storage, clock, wanted, who=[BOB, ALICE]) == 1
+
+
+async def test_event_that_several_filters_match_counts_once(storage: SqliteStorage, clock: FixedClock) -> None:
+    wraps = [a_wrap(content=str(number)) for number in range(3)]
+    public = [an_event(BOB, kind=kind) for kind in (0, 3)]
+    await keep(storage, *wraps, *public)
+    everything, some = a_filter(), a_filter(ids=[wraps[0].id, public[0].id], limit=1)
+    assert await count(storage, clock, everything, some, everything, who=[ALICE]) == 5
+    assert await count(storage, clock, some, a_filter(kinds=[3]), who=[ALICE]) == 3
+
+
+# --- turns
 
 
 class Recorded:
@@ -142,10 +206,12 @@ class Recorded:
         self.clock = clock
         self.order: list[str] = []
 
-    async def query(self, wanted: Filter, *, now: int, limit: int) -> Sequence[StoredEvent]:
+    async def query(
+        self, wanted: Filter, *, now: int, limit: int, after: Position | None = None
+    ) -> Sequence[StoredEvent]:
         (author,) = wanted.authors or ("everybody",)
         self.order.append(author)
-        found = await self.storage.public_events.query(wanted, now=now, limit=limit)
+        found = await self.storage.public_events.query(wanted, now=now, limit=limit, after=after)
         self.clock.advance(0.1 + 0.0001 * len(self.order))
         return found
 
@@ -166,7 +232,7 @@ async def test_bystander_waits_for_the_reads_in_progress_only(
 
     async def read(author: str, share: Share) -> int:
         (view,) = RULE.views([a_filter(authors=[author])], [])
-        return sum([len(page) async for page in reader.pages(view, share)])
+        return sum([len(page) async for page in reader.read(view, share).pages()])
 
     shares = [Share() for _ in range(addresses)]
     async with within(), asyncio.TaskGroup() as tasks:
@@ -176,4 +242,4 @@ async def test_bystander_waits_for_the_reads_in_progress_only(
         assert await read(ALICE.public_key, Share()) == 1
         assert not all(task.done() for task in reading)
     assert record.order.index(ALICE.public_key) - asked <= 3
-    assert record.order.count(BOB.public_key) == 60 * 7
+    assert record.order.count(BOB.public_key) == 60 * 6

@@ -13,7 +13,7 @@ IMPOSSIBLE = [
     ("[relay]\nmax_event_bytes = 131073\nmax_message_bytes = 131072", "relay.max_event_bytes"),
     ("[relay]\nmax_message_bytes = 200000\nmax_unsent_bytes = 131072", "relay.max_message_bytes"),
     ("[relay]\nseen_seconds = 120\n[wraps]\nephemeral_window_seconds = 61", "relay.seen_seconds"),
-    ("[relay]\ndefault_limit = 501", "relay.default_limit"),
+    ("[relay]\ndefault_limit = 1001", "relay.default_limit"),
     ("[turn]\nttl_seconds = 86401", "turn.ttl_seconds"),
     ("[inbox]\ndeadline_seconds = 9", "turn.provider_timeout_seconds"),
     ("[wraps]\nmax_past_seconds = 3600", "replies.backdate_max_seconds"),
