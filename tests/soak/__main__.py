@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,8 @@ EXIT_FAILED = 1
 def main() -> None:
     """Run and judge; exit status 1 when something does not hold."""
     options = _options()
+    # Whoever ends it early, however: the bridge is not left running, nor its folder lying about.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     plan = Plan(options.seconds, options.rate, options.sample_seconds)
     console = Console()
     progress = Progress(console, plan)

@@ -19,6 +19,7 @@ STEADY: Mapping[str, float] = {
     "database_bytes": 50 * MIB,
     "wal_bytes": 4 * MIB,
     **dict.fromkeys(COUNTED, 10.0),
+    "overdue": 0.0,
     "database_descriptors": MAX_DATABASE_DESCRIPTORS,
     **dict.fromkeys(AT_REST, 0.0),
     **dict.fromkeys(ROW_BYTES, 100_000.0),
@@ -86,6 +87,11 @@ def test_run_too_short_to_tell_about_memory_fails() -> None:
 @pytest.mark.parametrize("table", ROW_BYTES)
 def test_row_beyond_what_retention_leaves_fails(table: str) -> None:
     assert failing(a_run(**{table: 1})) == ["rows bounded by retention"]
+
+
+def test_row_whose_time_is_long_over_fails() -> None:
+    run = a_run()
+    assert failing(replace(run, samples=[*run.samples, a_sample(7200, overdue=1)])) == ["rows bounded by retention"]
 
 
 def test_file_that_grows_although_nothing_kept_becomes_more_fails() -> None:

@@ -16,6 +16,9 @@ from tests.soak.plan import RETENTION_SECONDS
 from tests.soak.visitors import Visitor, World
 
 TURN = "turn.get_credentials"
+SHORT_SECONDS = 5
+"""Expiration of every second wrap between clients, so that a short run sees wraps come and go too."""
+
 LEAVES_ONE_IN = 8
 """So often a visitor goes home after it asked, one way or the other."""
 
@@ -98,7 +101,7 @@ async def write_to_each_other(world: World) -> None:
             kind=kinds.GIFT_WRAP if is_stored else kinds.EPHEMERAL_GIFT_WRAP,
             clock=CLOCK,
             entropy=ENTROPY,
-            expires_at=CLOCK.now() + world.chance.choice([10, RETENTION_SECONDS]),
+            expires_at=CLOCK.now() + world.chance.choice([SHORT_SECONDS, RETENTION_SECONDS]),
         )
         visitor.expect(wrap.id)
         connection = await Connection.open(world.url)

@@ -11,6 +11,8 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.soak.connection import CLOCK
+from tests.soak.plan import PURGE_SECONDS
 from tests.support.process import LogLine, Switchboard
 
 TABLES = (
@@ -25,6 +27,18 @@ TABLES = (
     "devices",
     "permits",
 )
+EXPIRING = {
+    "seen": "until_hour <= :since / 3600",
+    "responses": "forget_hour <= :since / 3600",
+    "outbox": "expires_at <= :since",
+    "gift_wraps": "expires_at <= :since",
+    "public_events": "expires_at <= :since",
+}
+"""What tells that a row's time was over at a moment."""
+
+OVERDUE_SECONDS = PURGE_SECONDS + 15
+"""How long after its time a row may still be there: until the next clearing, on a machine that has other work."""
+
 FIGURES = ("tasks", "connections", "subscriptions", "requests", "live_answers")
 MAX_COMPLAINTS = 50
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -82,6 +96,7 @@ async def look(program: Switchboard, log: Log, *, at: float) -> Sample:
         "wal_bytes": size(database.with_name(f"{database.name}-wal")),
         **{name: float(figures[name]) for name in FIGURES},
         **rows(database),
+        "overdue": overdue(database, CLOCK.now() - OVERDUE_SECONDS),
     }
 
 
@@ -121,9 +136,20 @@ def size(file: Path) -> int:
         return 0
 
 
+def overdue(database: Path, since: float) -> int:
+    """Return how many rows are there whose time was over before a time."""
+    counts = [f"(SELECT count(*) FROM {table} WHERE {is_over})" for table, is_over in EXPIRING.items()]
+    with closing(_reader(database)) as connection:
+        return int(connection.execute(f"SELECT {' + '.join(counts)}", {"since": int(since)}).fetchone()[0])
+
+
+def _reader(database: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)
+
+
 def rows(database: Path) -> dict[str, float]:
     """Return how many rows each table has; `free_bytes` is room in the file that is used again."""
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as connection:
+    with closing(_reader(database)) as connection:
         found = {table: float(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]) for table in TABLES}
         pages = connection.execute("PRAGMA freelist_count").fetchone()[0]
         return {**found, "free_bytes": pages * connection.execute("PRAGMA page_size").fetchone()[0]}
