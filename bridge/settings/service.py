@@ -44,6 +44,21 @@ class InboxSettings:
         least=0,
         most=10_000_000,
     )
+    workers: int = number(
+        0,
+        "Processes that open requests and seal answers, for more than one core; 0: the bridge itself does it.",
+        least=0,
+        most=256,
+    )
+    max_waiting_each_worker: int = number(
+        64, "Wraps that one worker has to open or seal at once; further ones wait in the bridge.", least=1, most=10_000
+    )
+    worker_timeout_seconds: float = number(
+        30,
+        "Time after which a worker that answers nothing is replaced, and a wrap that finds no worker is tried later.",
+        least=1,
+        most=600,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Opening and sealing in processes of their own, so that more than one core works for one bridge."""
