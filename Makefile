@@ -5,7 +5,7 @@ uv = uv==0.13.8
 compile = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help venv lint types test demo bench soak lock lock-python lock-node clean
+.PHONY: help venv lint types test demo bench flame soak lock lock-python lock-node clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ bench: venv ## figures beside their bounds, from one run
 soak: venv ## two hours of mixed load, and a verdict (docs/operator.md)
 	@.venv/bin/python -m tests.soak
 
+flame: ## the flame graph and the cost of each step of a request
+	@scripts/setup.sh bench
+	@.venv/bin/python -m bench.flame
+
 lock: lock-python lock-node ## write requirements/ and package-lock.json anew, with today's versions
 
 lock-python: venv
@@ -40,6 +44,7 @@ lock-python: venv
 	$(compile) --upgrade pyproject.toml --group pyproject.toml:test --constraints requirements/run.txt \
 		--output-file requirements/test.txt
 	$(compile) --upgrade --group pyproject.toml:node --output-file requirements/node.txt
+	$(compile) --upgrade --group pyproject.toml:bench --output-file requirements/bench.txt
 	$(compile) --upgrade --group pyproject.toml:peers --output-file requirements/peers.txt
 
 lock-node: venv

@@ -11,6 +11,7 @@ from rich.console import Console
 from bench import catch_up, idle, latency, publishing, start_up, turn, wraps
 from bench.figures import LATEST, Figure, write
 from bench.machine import Cores, facts, pinned
+from bench.page import write_page
 from bench.scope import FULL, QUICK, Scope
 from bench.table import table
 
@@ -32,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what the command line asks for."""
     chosen = _parser().parse_args(arguments)
     progress = Console(stderr=True, highlight=False)
+    if chosen.write_docs:
+        write_page()
+        return
     names = [name for name in MEASUREMENTS if not chosen.only or name in chosen.only]
     figures = _measure(names, QUICK if chosen.quick else FULL, progress)
     console = Console(highlight=False)
@@ -41,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console.print(table(figures))
     if names == list(MEASUREMENTS) and not chosen.quick:
         write(figures, LATEST)
-        progress.print("written to bench/results/latest.json", style="dim")
+        write_page()
+        progress.print("written to bench/results/latest.json and docs/performance.md", style="dim")
     else:
         progress.print("not written to bench/results/latest.json: only a whole run is", style="dim")
 
@@ -65,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
         "--only", action="append", choices=list(MEASUREMENTS), help="measure just this; may be given several times"
     )
     parser.add_argument("--quick", action="store_true", help="less of everything: to look at, not to publish")
+    parser.add_argument(
+        "--write-docs", action="store_true", help="measure nothing: put the kept figures into docs/performance.md"
+    )
     return parser
 
 

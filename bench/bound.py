@@ -18,19 +18,21 @@ from client.entropy import SystemEntropy, draw_key
 
 OPENING = "bound: 2 ECDH + 2 verify"
 WRAPPING = "bound: 2 ECDH + 2 sign"
+OPENING_KNOWN = "bound: 1 ECDH + 2 verify"
+WRAPPING_KNOWN = "bound: 1 ECDH + 2 sign"
 BOTH = "both bounds, summed"
 
 _ENTROPY = SystemEntropy()
 
 
-def opening() -> Work:
-    """Return the least that opening one wrap costs."""
-    return _twice(_ecdh(), _verification())
+def opening(*, ecdh: int = 2, verify: int = 2) -> Work:
+    """Return the least that opening one wrap costs; one ECDH less where its author is known."""
+    return _both(_ecdh(), ecdh, _verification(), verify)
 
 
-def wrapping() -> Work:
-    """Return the least that making one wrap costs."""
-    return _twice(_ecdh(), _signature())
+def wrapping(*, ecdh: int = 2, sign: int = 2) -> Work:
+    """Return the least that making one wrap costs; one ECDH less where its recipient is known."""
+    return _both(_ecdh(), ecdh, _signature(), sign)
 
 
 def both() -> Callable[[float], float]:
@@ -39,10 +41,10 @@ def both() -> Callable[[float], float]:
     return lambda seconds: in_turn(rate(opened, seconds / 2), rate(wrapped, seconds / 2))
 
 
-def _twice(first: Callable[[int], None], second: Callable[[int], None]) -> Work:
+def _both(first: Callable[[int], None], firsts: int, second: Callable[[int], None], seconds: int) -> Work:
     def work(times: int) -> int:
-        first(2 * times)
-        second(2 * times)
+        first(firsts * times)
+        second(seconds * times)
         return times
 
     return work

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make .venv and put into it what the lists in requirements/ name: `scripts/setup.sh run`; with `demo` a TURN server is
-# looked after too, with `test` all that the tests need.
+# looked after too, with `test` all that the tests need, with `bench` what `make flame` needs.
 # ./run and ./test come here each time; when nothing has changed, it compares checksums and is done.
 # SWITCHBOARD_PYTHON names the Python to use, where the one that is found is not the one wanted.
 set -eu
@@ -8,7 +8,7 @@ unset PYTHONHOME PYTHONPATH CDPATH
 cd -- "$(dirname -- "$0")/.."
 root=$(pwd -P)
 purpose=${1:-run}
-case $purpose in test) list='test' ;; *) list='run' ;; esac
+case $purpose in test | bench) list='test' ;; *) list='run' ;; esac
 started=$(date +%s)
 
 # --- words to the person; all on stderr, since stdout belongs to the program that is started afterwards
@@ -144,6 +144,7 @@ key() {
         project) cksum pyproject.toml ;;
         node) cksum requirements/node.txt tests/interop/package-lock.json ;;
         peers) cksum requirements/peers.txt ;;
+        bench) cksum requirements/bench.txt ;;
     esac
 }
 is_fresh() { [ -f ".venv/$1.stamp" ] && [ "$(key "$1")" = "$(cat ".venv/$1.stamp")" ]; }
@@ -241,6 +242,14 @@ fill_peers() {
     stamp peers
 }
 
+fill_bench() {
+    ! is_fresh bench || return 0
+    greet
+    step bench 'what looks into a running program, as locked in requirements/bench.txt'
+    install_list bench
+    stamp bench
+}
+
 # ---
 
 set_up() {
@@ -253,6 +262,7 @@ set_up() {
             fill_node_modules
             fill_peers
             ;;
+        bench) fill_bench ;;
     esac
     [ -z "${greeted-}" ] || step ready "in $(($(date +%s) - started)) s"
 }

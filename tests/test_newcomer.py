@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ("run", "test", "scripts/setup.sh", ".ci/run")
-LISTS = ("build", "run", "test", "node", "peers")
+LISTS = ("build", "run", "test", "node", "peers", "bench")
 INTEROP = ROOT / "tests" / "interop"
 
 
@@ -170,6 +170,8 @@ def test_set_up_does_only_what_is_new(checkout: Path, tmp_path: Path) -> None:
     assert set_up("run") == []
     assert set_up("test") == ["requirements/test.txt", *peers, "npm ci"]
     assert set_up("test") == set_up("run") == []
+    assert set_up("bench") == ["requirements/bench.txt"]
+    assert set_up("bench") == []
 
     lock.write_text("{ }", "utf-8")
     assert set_up("test") == ["npm ci"]

@@ -18,7 +18,11 @@ from bench.rounds import Work
     [(bound.opening, "secp256k1_schnorrsig_verify"), (bound.wrapping, "secp256k1_schnorrsig_sign")],
 )
 def test_three_wraps_are_six_of_each_operation(make: Callable[[], Work], operation: str) -> None:
-    work, called = make(), Counter[str]()
+    assert _calls(make()) == {"secp256k1_ecdh": 6, operation: 6}
+
+
+def _calls(work: Work) -> Counter[str]:
+    called = Counter[str]()
 
     def note(_: FrameType, event: str, what: object) -> None:
         if event == "c_call":
@@ -30,9 +34,14 @@ def test_three_wraps_are_six_of_each_operation(make: Callable[[], Work], operati
         done = work(3)
     finally:
         sys.setprofile(before)
-    called.pop("setprofile", None)
     assert done == 3
-    assert called == {"secp256k1_ecdh": 6, operation: 6}
+    called.pop("setprofile", None)
+    return called
+
+
+def test_known_party_spares_one_ecdh() -> None:
+    for work in (bound.opening(ecdh=1), bound.wrapping(ecdh=1)):
+        assert _calls(work)["secp256k1_ecdh"] == 3
 
 
 def test_both_directions_are_slower_than_either() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from bench import wraps
-from bench.bound import OPENING, WRAPPING
+from bench.bound import OPENING, OPENING_KNOWN, WRAPPING, WRAPPING_KNOWN
 from bench.machine import Cores
 from bench.peers.steps import Material, PeerSteps, nostr_sdk, nostr_tools
 from bench.scope import TINY
@@ -22,6 +22,8 @@ def test_rates_stand_beside_bound_and_libraries(cores: Cores) -> None:
     assert peers_by_name(figures) == {
         "unwrap 1 KB": {OPENING, "nostr-sdk", "nostr-tools"},
         "wrap 1 KB": {WRAPPING, "nostr-sdk", "nostr-tools"},
+        "unwrap 1 KB by a known author": {OPENING_KNOWN},
+        "wrap 1 KB for a known recipient": {WRAPPING_KNOWN},
     }
     assert {(figure.peer, figure.aim) for figure in figures if figure.aim} == {(OPENING, 0.55), (WRAPPING, 0.5)}
 
