@@ -2,7 +2,7 @@
 
 The first refusal in this order is the one that a client reads:
 
-1. size, id, signature (form was checked while parsing)   `invalid:`
+1. size, work, id, signature (form was checked before)    `invalid:`, `pow:`
 2. kind, exactly one `p` tag, times                        `invalid:`, `blocked:` for kinds that are not for us
 3. seen before                                             OK true, `duplicate:`
 4. rate of the connection, rate of the recipient           `rate-limited:`
@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from bridge.relay.limits import PublishLimits
 from bridge.relay.rates import Rates
-from bridge.relay.refusals import AuthRequired, Blocked, RateLimited, Restricted, Unacceptable, slow_down
+from bridge.relay.refusals import AuthRequired, Blocked, RateLimited, Restricted, Unacceptable, WorkNeeded, slow_down
 from bridge.relay.seen import SeenIds
 from bridge.relay.withdrawn import Withdrawn
 from client.clock import Clock
@@ -33,6 +33,7 @@ from nips.event import Event, VerifiedEvent, verify_event
 from nips.keys import PublicKey
 from nips.messages import Prefix
 from nips.nip09 import Deletion, parse_deletion
+from nips.nip13 import committed_work
 from nips.nip40 import expiration, is_expired
 from nips.nip59 import check_times, recipient_of
 from nips.nip62 import check_vanish
@@ -145,7 +146,14 @@ class Admission:
             raise InvalidEvent(f"tags: more than {max_tags}")
         if len(event.to_json().encode()) > self._limits.max_event_bytes:
             raise InvalidEvent(f"larger than {self._limits.max_event_bytes} bytes")
+        self._check_work(event)
         return verify_event(event)
+
+    def _check_work(self, event: Event) -> None:
+        # On the id as it is claimed: a false one is found out next, and costs us more to find out.
+        needed = self._limits.min_pow_difficulty
+        if needed and committed_work(event) < needed:
+            raise WorkNeeded(f"{needed} bits of work are needed, with a nonce tag that commits to them")
 
     def _way(self, event: VerifiedEvent, recipient: PublicKey | None) -> _Way:
         if event.kind == kinds.DELETION:

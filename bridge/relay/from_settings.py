@@ -86,6 +86,7 @@ def _publish(relay: RelaySettings, wraps: WrapSettings) -> PublishLimits:
         ),
         max_event_bytes=relay.max_event_bytes,
         max_event_tags=relay.max_event_tags,
+        min_pow_difficulty=relay.min_pow_difficulty,
         max_wrap_tags=wraps.max_tags,
         retention_seconds=wraps.retention_seconds,
         quota_per_recipient=wraps.quota_per_recipient,

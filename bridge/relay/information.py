@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridge.relay.limits import RelayLimits
+from nips import kinds
 from nips.keys import PublicKey
 from nips.nip11 import Limitation, RelayInformation
 
-SUPPORTED_NIPS = (1, 11, 17, 40, 42, 59, 70)
+SUPPORTED_NIPS = (1, 9, 11, 17, 40, 42, 45, 59, 62, 67, 70)
+
+# Those that count only under some settings.
+_WORK, _RELAY_LISTS = 13, 65
 
 # Bytes of an event around its content: id, keys, signature, and room for the few tags of a wrap.
 _FRAME_BYTES = 1024
@@ -32,7 +36,7 @@ def relay_information(profile: RelayProfile, limits: RelayLimits, *, bridge: Pub
         description=profile.description,
         self=bridge,
         contact=profile.contact,
-        supported_nips=SUPPORTED_NIPS,
+        supported_nips=_supported_nips(limits),
         software=profile.software,
         version=profile.version,
         limitation=Limitation(
@@ -44,11 +48,21 @@ def relay_information(profile: RelayProfile, limits: RelayLimits, *, bridge: Pub
             max_event_tags=limits.publish.max_event_tags,
             # We bound the whole event; content up to this many ASCII characters always fits.
             max_content_length=limits.publish.max_event_bytes - _FRAME_BYTES,
+            min_pow_difficulty=limits.publish.min_pow_difficulty,
             # False says that something can be done before AUTH, not that everything can (NIP-11).
             auth_required=False,
             payment_required=False,
             # Only some kinds are taken.
             restricted_writes=True,
+            # No lower limit: that of wraps is not one of all events, and NIP-11 has none for each kind.
             created_at_upper_limit=limits.publish.window.future_seconds,
         ),
     )
+
+
+def _supported_nips(limits: RelayLimits) -> tuple[int, ...]:
+    given = {
+        _WORK: limits.publish.min_pow_difficulty > 0,
+        _RELAY_LISTS: kinds.RELAY_LIST in limits.publish.replaceable_kinds,
+    }
+    return tuple(sorted([*SUPPORTED_NIPS, *(nip for nip, is_given in given.items() if is_given)]))

@@ -39,6 +39,8 @@ class PublishLimits:
     window: WrapWindow = field(default_factory=WrapWindow)
     max_event_bytes: int = 65_536
     max_event_tags: int = 2000
+    min_pow_difficulty: int = 0
+    """Bits of work that an event commits to (NIP-13)."""
     max_wrap_tags: int = 16
     """A wrap needs one; what else it carries is read by nobody."""
     retention_seconds: int = 30 * 86_400

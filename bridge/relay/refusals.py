@@ -3,6 +3,7 @@
     Refused
     ├── Unacceptable    the event's kind or time, or something else about it, is not for us
     ├── Blocked         we do not take or do such a thing at all
+    ├── WorkNeeded      less work went into the event than we ask for (NIP-13)
     ├── RateLimited     too fast, or too much of it
     ├── AuthRequired    only for somebody who proved a key, and nobody did (NIP-42)
     └── Restricted      a key was proved, and it is not the right one (NIP-42)
@@ -33,6 +34,10 @@ class Blocked(Refused):
     """Something that this relay does for nobody."""
 
 
+class WorkNeeded(Refused):
+    """An event that cost its author too little."""
+
+
 class RateLimited(Refused):
     """Too fast, or too much."""
 
@@ -53,6 +58,7 @@ REFUSALS: Mapping[type[BaseException], Refusal] = {
     Unsupported: (Prefix.UNSUPPORTED, None),
     Unacceptable: (Prefix.INVALID, None),
     Blocked: (Prefix.BLOCKED, None),
+    WorkNeeded: (Prefix.POW, None),
     RateLimited: (Prefix.RATE_LIMITED, None),
     AuthRequired: (Prefix.AUTH_REQUIRED, None),
     Restricted: (Prefix.RESTRICTED, None),

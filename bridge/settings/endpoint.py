@@ -73,6 +73,9 @@ class RelaySettings:
     )
     max_event_bytes: int = number(65536, "Largest event that is accepted.", least=2048, most=16_777_216)
     max_event_tags: int = number(2000, "Most tags of one event.", least=1, most=100_000)
+    min_pow_difficulty: int = number(
+        0, "Bits of work that each event has to show (NIP-13); our own client library does none.", least=0, most=64
+    )
     max_subscriptions: int = number(20, "Open subscriptions of one connection.", least=1, most=10_000)
     # SQLite joins the results of at most 500 queries in one statement.
     max_filters: int = number(10, "Filters in one REQ or COUNT.", least=1, most=500)

@@ -201,7 +201,7 @@ async def test_announcement_is_published_until_the_relay_has_it(monkeypatch: pyt
     )
     async with FakeRelay(script) as relay, listening(relay, RecordingInbox(), *about_us), within(10):
         await done.wait()
-    assert {event["kind"] for event in published} == {10050, 31990}
+    assert {event["kind"] for event in published} == {10002, 10050, 31990}
     assert len(published) == 3
 
 

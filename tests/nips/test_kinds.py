@@ -30,6 +30,7 @@ def test_range_holds_exactly_its_kinds(is_of_range: Callable[[int], bool]) -> No
         (kinds.SEAL, 13),
         (kinds.VANISH, 62),
         (kinds.GIFT_WRAP, 1059),
+        (kinds.RELAY_LIST, 10002),
         (kinds.INBOX_RELAYS, 10050),
         (kinds.EPHEMERAL_GIFT_WRAP, 21059),
         (kinds.AUTH, 22242),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -11,11 +12,12 @@ import pytest
 from bridge.relay.admission import KNOWN, OUTDATED, TAKEN, Admission, Verdict
 from bridge.relay.limits import PublishLimits
 from bridge.relay.rates import per_second
-from bridge.relay.refusals import AuthRequired, Blocked, RateLimited, Refused, Restricted, Unacceptable
+from bridge.relay.refusals import AuthRequired, Blocked, RateLimited, Refused, Restricted, Unacceptable, WorkNeeded
 from nips.errors import InvalidEvent, InvalidWrap, NipError
 from nips.event import Event, VerifiedEvent
 from nips.keys import PublicKey
 from nips.kinds import AUTH
+from nips.nip13 import difficulty
 from nips.nip59 import WrapWindow
 from storage.errors import StorageBusy
 from storage.interface import HERE, Added, Answer, StoredReply
@@ -211,6 +213,43 @@ async def test_wrap_carries_few_tags(door: Door, kind: int, to: Any) -> None:
     with pytest.raises(InvalidEvent, match="tags: more than 2"):
         await door.admit(a_wrap(to, kind=kind, tags=[("t", "1"), ("t", "2")]))
     assert await door.admit(an_event(kind=0, tags=[("t", "1")] * 3)) == TAKEN
+
+
+def mined(bits: int, target: str | None, *, exactly: bool = True) -> VerifiedEvent:
+    """Return an event whose id begins with so many zero bits, that commits to a target."""
+    for number in count():
+        event = an_event(kind=24133, tags=[("nonce", str(number), *([target] if target else []))])
+        if difficulty(event.id) == bits or (not exactly and difficulty(event.id) >= bits):
+            return event
+    raise AssertionError("numbers never end")
+
+
+@pytest.mark.parametrize(
+    ("bits", "target", "is_taken"), [(6, "6", True), (7, "6", True), (6, "7", True), (5, "6", False), (8, "5", False)]
+)
+async def test_work_is_needed_and_committed_to(door: Door, bits: int, target: str, is_taken: bool) -> None:
+    door.set(PublishLimits(min_pow_difficulty=6))
+    event = mined(bits, target)
+    if is_taken:
+        assert await door.admit(event) == TAKEN
+        return
+    with pytest.raises(WorkNeeded, match="6 bits of work"):
+        await door.admit(event)
+    assert door.delivered == []
+
+
+async def test_work_is_needed_for_every_kind_and_first_of_all(door: Door) -> None:
+    door.set(PublishLimits(min_pow_difficulty=60))
+    for event in (a_wrap(), a_wrap(kind=LIVE), a_wrap(BRIDGE), an_event(kind=1), an_event(kind=5), mined(6, None)):
+        with pytest.raises(WorkNeeded):
+            await door.admit(altered(event, sig=an_event(content="x").sig))
+
+
+async def test_claimed_work_is_found_out(door: Door) -> None:
+    door.set(PublishLimits(min_pow_difficulty=60))
+    event = an_event(tags=[("nonce", "1", "60")])
+    with pytest.raises(InvalidEvent, match="id"):
+        await door.admit(altered(event, id="0" * 15 + event.id[15:]))
 
 
 # --- step 2

@@ -19,7 +19,7 @@ def test_defaults_of_both_agree() -> None:
 
 def changed(value: Any) -> Any:
     """Return another value of the same type."""
-    return (30000,) if isinstance(value, tuple) else value * 2
+    return (30000,) if isinstance(value, tuple) else value * 2 or 1
 
 
 ELSEWHERE = {"host", "port"}

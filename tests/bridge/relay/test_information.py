@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from bridge.relay.information import RelayProfile, relay_information
 from bridge.relay.limits import PublishLimits, QueryLimits, RelayLimits, SessionLimits
 from nips.messages import MessageLimits
@@ -12,7 +14,9 @@ from tests.bridge.relay.builders import BRIDGE, a_wrap
 
 LIMITS = RelayLimits(
     session=SessionLimits(message=MessageLimits(max_message_bytes=9000, max_subscription_id=33), max_subscriptions=7),
-    publish=PublishLimits(max_event_bytes=8000, max_event_tags=11, window=WrapWindow(future_seconds=99)),
+    publish=PublishLimits(
+        max_event_bytes=8000, max_event_tags=11, min_pow_difficulty=5, window=WrapWindow(future_seconds=99)
+    ),
     query=QueryLimits(max_limit=55, default_limit=44),
 )
 
@@ -27,6 +31,7 @@ def test_document_holds_the_limits_that_hold() -> None:
         "max_subid_length": 33,
         "max_event_tags": 11,
         "max_content_length": 8000 - 1024,
+        "min_pow_difficulty": 5,
         "auth_required": False,
         "payment_required": False,
         "restricted_writes": True,
@@ -42,8 +47,21 @@ def test_bridge_is_found_in_self() -> None:
     assert document["description"] == "What it is"
     assert document["contact"] == "mailto:me@example.org"
     assert document["version"] == "1.2.3"
-    assert document["supported_nips"] == [1, 11, 17, 40, 42, 59, 70]
     assert "pubkey" not in document
+
+
+@pytest.mark.parametrize(
+    ("publish", "more"),
+    [
+        (PublishLimits(), [65]),
+        (PublishLimits(min_pow_difficulty=1), [13, 65]),
+        (PublishLimits(replaceable_kinds=frozenset({0})), []),
+    ],
+)
+def test_nips_are_those_that_count_under_the_settings(publish: PublishLimits, more: list[int]) -> None:
+    limits = RelayLimits(publish=publish)
+    found = relay_information(RelayProfile(), limits, bridge=BRIDGE.public_key).supported_nips
+    assert list(found) == sorted([1, 9, 11, 17, 40, 42, 45, 59, 62, 67, 70, *more])
 
 
 def test_wrap_with_content_of_the_greatest_length_is_not_too_large() -> None:
