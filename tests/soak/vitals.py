@@ -81,7 +81,7 @@ class Log:
 async def look(program: Switchboard, log: Log, *, at: float) -> Sample:
     """Return a sample of a running bridge, its child processes included."""
     figures = await log.figures_of(program.pid)
-    processes = family(program.pid)
+    processes = program.family
     database = program.home / "switchboard.db"
     opened = [target for pid in processes for target in descriptors(pid)]
     of_database = sum(target.startswith(str(database)) for target in opened)
@@ -98,15 +98,6 @@ async def look(program: Switchboard, log: Log, *, at: float) -> Sample:
         **rows(database),
         "overdue": overdue(database, CLOCK.now() - OVERDUE_SECONDS),
     }
-
-
-def family(pid: int) -> Sequence[int]:
-    """Return a process and all that descend from it."""
-    found = [pid]
-    for member in found:
-        for task in Path(f"/proc/{member}/task").iterdir():
-            found.extend(map(int, (task / "children").read_text().split()))
-    return found
 
 
 def resident_bytes(pid: int) -> int:

@@ -104,6 +104,15 @@ class Switchboard:
         return self._running.pid
 
     @property
+    def family(self) -> Sequence[int]:
+        """The number of its process and those of all that descend from it."""
+        found = [self.pid]
+        for member in found:
+            for thread in Path(f"/proc/{member}/task").iterdir():
+                found.extend(map(int, (thread / "children").read_text().split()))
+        return found
+
+    @property
     def complaints(self) -> Sequence[LogLine]:
         """What was said that no operator likes to read: warnings, errors, and text that is no log line."""
         return [line for line in self.log if line.get("level") not in {"debug", "info"}]
