@@ -11,7 +11,7 @@ from rich.console import Console
 from bench import catch_up, idle, latency, publishing, start_up, turn, wraps
 from bench.figures import LATEST, Figure, write
 from bench.machine import Cores, facts, pinned
-from bench.page import write_page
+from bench.page import MACHINE, write_page
 from bench.scope import FULL, QUICK, Scope
 from bench.table import table
 
@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console.print(table(figures))
     if names == list(MEASUREMENTS) and not chosen.quick:
         write(figures, LATEST)
+        MACHINE.write_text(", ".join(facts()) + "\n", "utf-8")
         write_page()
         progress.print("written to bench/results/latest.json and docs/performance.md", style="dim")
     else:

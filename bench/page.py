@@ -7,13 +7,15 @@ from pathlib import Path
 
 from bench import figures, steps, table
 
+MACHINE = figures.LATEST.with_name("machine.txt")
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
 
 def tables() -> dict[str, str]:
     """Return each table by the name in its markers."""
+    machine = f"Measured on: {MACHINE.read_text('utf-8').strip()}.\n\n"
     return {
-        "figures": table.markdown(figures.read(figures.LATEST)),
+        "figures": machine + table.markdown(figures.read(figures.LATEST)),
         "steps": steps.markdown(steps.read(steps.LATEST)),
     }
 
