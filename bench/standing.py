@@ -11,14 +11,16 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from bench.machine import Cores, cpu_seconds, pinned
-from bench.program import Program
+from bench.program import Program, unhindered
 from bench.publishing import publish, wraps
 from bench.turn import askers
+from bridge.settings.tree import Settings
 from client.entropy import SystemEntropy, draw_key
 from nips import kinds
 
@@ -36,12 +38,19 @@ def main() -> None:
         "--kind", type=int, default=kinds.EPHEMERAL_GIFT_WRAP, choices=[kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP]
     )
     parser.add_argument("--askers", type=int, default=64, help="accounts that ask by turns (default 64)")
+    parser.add_argument("--workers", type=int, default=0, help="processes that open and seal; then on all cores")
     chosen = parser.parse_args()
     cores, console = Cores.of_this_machine(), Console(stderr=True)
+    places = cores.measured | cores.measuring if chosen.workers else cores.measured
+
+    def change(settings: Settings) -> Settings:
+        settings = unhindered(settings)
+        return replace(settings, inbox=replace(settings.inbox, workers=chosen.workers))
+
     with (
         pinned(cores.measuring),
         tempfile.TemporaryDirectory() as folder,
-        Program(Path(folder) / "home", cores=cores.measured) as program,
+        Program(Path(folder) / "home", cores=places, change=change) as program,
     ):
         console.print(f"process {program.pid} at {program.url}")
         until = time.perf_counter() + chosen.seconds
