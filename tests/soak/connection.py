@@ -104,6 +104,13 @@ class Connection:
         said = await self._answer(end)
         return None if said[0] == "EOSE" else str(said[2])
 
+    async def count(self, name: str, *filters: Json) -> int | None:
+        """Return how many stored events match, or None when that is not told."""
+        end = self._expect("END", name)
+        await self.say(["COUNT", name, *filters])
+        said = await self._answer(end)
+        return int(said[2]["count"]) if said[0] == "COUNT" else None
+
     async def say(self, message: Sequence[object]) -> None:
         """Send a message."""
         await self.socket.send(json.dumps(message, separators=(",", ":")))
@@ -140,7 +147,7 @@ class Connection:
                 self._on_event(event)
             case ["OK", event_id, *_]:
                 self._fulfil("OK", event_id, message)
-            case ["EOSE" | "CLOSED", name, *_]:
+            case ["EOSE" | "CLOSED" | "COUNT", name, *_]:
                 self._fulfil("END", name, message)
             case ["AUTH", _]:
                 self._fulfil("AUTH", "", message)

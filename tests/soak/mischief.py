@@ -106,6 +106,17 @@ async def read_without_key(world: World) -> None:
     await connection.close()
 
 
+async def fail_to_authenticate(world: World) -> None:
+    """Whoever fails again and again is sent away."""
+    connection = await Connection.open(world.url)
+    secret = draw_key(ENTROPY)
+    with suppress(Mishap, ConnectionClosed):
+        for _ in range(20):
+            await connection.authenticate(secret, challenge="another")
+    if await connection.closed() != 1008:
+        raise Mishap(f"failed attempts to authenticate ended with {connection.socket.close_code}")
+
+
 async def subscribe_too_much(world: World) -> None:
     """Subscriptions past the limit are refused, and those there are closed."""
     connection = await Connection.open(world.url)

@@ -117,6 +117,18 @@ async def write_to_each_other(world: World) -> None:
         await connection.close()
 
 
+async def count(world: World) -> None:
+    """A visitor counts its own wraps, and is not told how many others have."""
+    visitor, other = world.chance.sample(world.visitors, 2)
+    async with visitor.at_work:
+        await visitor.come()
+        own = {"kinds": [1059], "#p": [visitor.secret.public_key]}
+        if await visitor.connection.count("how many", own) is None:
+            raise Mishap("own wraps were not counted")
+        if await visitor.connection.count("theirs", {**own, "#p": [other.secret.public_key]}):
+            raise Mishap("somebody else's wraps were counted")
+
+
 async def publish_and_read(world: World) -> None:
     """A known author replaces an event, and somebody without a key reads it."""
     author = world.chance.choice(world.authors)
