@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
+from typing import Any
 
 from bridge.announcements import announcements
 from bridge.home import Home
 from bridge.identity import Identity, load_identity
 from bridge.relay.endpoint import RelayEndpoint
 from bridge.relay.from_settings import relay_limits, relay_profile
+from bridge.sealing import Sealing
 from bridge.settings.tree import Settings
 from bridge.upstream import Upstream
 from bridge.wiring import Core, Surroundings, build_core, build_provider
+from bridge.workers.from_settings import build_sealing
 from client.clock import Clock
 from client.entropy import Entropy
 from nips.event import VerifiedEvent
@@ -50,6 +53,7 @@ class _Parts:
     settings: Settings
     storage: SqliteStorage
     identity: Identity
+    sealing: Sealing
     endpoint: RelayEndpoint
     upstream: Upstream
     core: Core
@@ -108,11 +112,13 @@ async def running_bridge(
 
 async def _build(home: Home, settings: Settings, storage: SqliteStorage, clock: Clock, entropy: Entropy) -> _Parts:
     identity = await load_identity(storage.secrets)
+    sealing = build_sealing(settings, identity.secret, clock=clock, entropy=entropy)
     limits = relay_limits(settings)
     upstream = Upstream(settings.upstream, identity.secret, limits=limits.publish, clock=clock, entropy=entropy)
     here = _OwnRelay()
     around = Surroundings(
         identity=identity,
+        sealing=sealing,
         storage=storage,
         clock=clock,
         entropy=entropy,
@@ -139,7 +145,7 @@ async def _build(home: Home, settings: Settings, storage: SqliteStorage, clock: 
     )
     here.endpoint = endpoint
     endpoint.on_listening = core.outbox.listener_came
-    parts = _Parts(settings, storage, identity, endpoint, upstream, core, clock, entropy)
+    parts = _Parts(settings, storage, identity, sealing, endpoint, upstream, core, clock, entropy)
     return parts
 
 
@@ -152,7 +158,7 @@ async def _serving(parts: _Parts) -> AsyncIterator[None]:
     if recovered:
         log.info("answering what an earlier run accepted", extra={"facts": {"requests": recovered}})
     async with parts.endpoint, asyncio.TaskGroup() as tasks:
-        background = [tasks.create_task(work) for work in (core.inbox.run(), core.outbox.run(), _upkeep(parts))]
+        background = [tasks.create_task(work) for work in _background(parts)]
         parts.upstream.listen(core.inbox)
         tasks.create_task(parts.upstream.run(await _announce(parts)))
         log.info("ready", extra={"facts": {"url": parts.endpoint.url, "port": parts.endpoint.port}})
@@ -167,6 +173,11 @@ async def _serving(parts: _Parts) -> AsyncIterator[None]:
     log.info("stopped")
     if failure is not None:
         raise failure
+
+
+def _background(parts: _Parts) -> Sequence[Coroutine[Any, Any, None]]:
+    """Return what runs until everything that was accepted is answered, the most needed first."""
+    return parts.sealing.run(), parts.core.inbox.run(), parts.core.outbox.run(), _upkeep(parts)
 
 
 async def _announce(parts: _Parts) -> Sequence[VerifiedEvent]:

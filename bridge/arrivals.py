@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from nips.nip59 import Rumor
-from storage.interface import InboxId
+from storage.interface import Dossier, InboxId
 
 
 @dataclass(slots=True)
@@ -30,6 +30,10 @@ class Arrival:
     is_recorded: bool = False
     """An answer is durable, whatever goes wrong from here on."""
     is_answered: bool = False
+    was_seen: bool = False
+    """All its wraps came before and were done with, so nothing was recorded."""
+    dossier: Dossier | None = None
+    """What was on record when it came, as far as it got to be looked up."""
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     def seal(self) -> None:
@@ -46,6 +50,11 @@ class Arrivals:
 
     def __len__(self) -> int:
         return len(self._by_rumor)
+
+    def has(self, rumor_id: str, wrap: InboxId) -> bool:
+        """Tell whether this very wrap came by this link already, and is being answered."""
+        under_way = self._by_rumor.get(rumor_id)
+        return under_way is not None and wrap in under_way.wrap_ids
 
     @asynccontextmanager
     async def enter(

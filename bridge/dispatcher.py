@@ -20,6 +20,7 @@ from bridge.errors import (
     ProviderFailed,
     RateLimited,
     Refusal,
+    SealingFailed,
     Unavailable,
     UnknownMethod,
     code_of,
@@ -35,7 +36,16 @@ from nips.keys import PublicKey
 from protocol.catalogue import Catalogue, Method
 from protocol.validation import Invalid, validate_params
 from storage.errors import DamagedValue, StorageBusy, StorageFailed
-from storage.interface import AlreadyKnown, KnownRequest, NoPermit, Permit, RequestKey, Storage
+from storage.interface import (
+    AlreadyKnown,
+    Dossier,
+    KnownRequest,
+    NoPermit,
+    Permit,
+    RequestKey,
+    SeenBefore,
+    Storage,
+)
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +67,8 @@ class DispatchRules:
     max_content_bytes: int
     deadline_seconds: float
     """A service that takes longer has failed."""
+    seen_seconds: int
+    """How long it is remembered that a wrap came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +147,13 @@ class Dispatcher:
             await self._answer_request(arrival, content, request)
 
     async def _answer_request(self, arrival: Arrival, content: Content, request: Request) -> None:
-        known = await self._door.known(arrival.rumor.pubkey)
-        scope = known.account.pubkey if known else arrival.rumor.pubkey
-        key = RequestKey(scope, request.id, arrival.rumor.id, request.digest)
-        async with self._arrivals.alone(scope, request.id):
-            found = await self._storage.requests.find(scope=scope, request_id=request.id, rumor_id=arrival.rumor.id)
-            if found is None:
-                found = await self._answer_new(arrival, content, request, key, known)
+        rumor = arrival.rumor
+        # Two devices of an account that use one id at the same time are told apart by the commit.
+        async with self._arrivals.alone(rumor.pubkey, request.id):
+            dossier = arrival.dossier = await self._storage.requests.look_up(
+                asker=rumor.pubkey, request_id=request.id, rumor_id=rumor.id
+            )
+            found = dossier.known or await self._answer_new(arrival, content, request, dossier)
             if found is None:
                 return
             if found.rumor_id != arrival.rumor.id and found.digest != request.digest:
@@ -150,15 +162,18 @@ class Dispatcher:
                 await self._repeat(arrival, request, found)
 
     async def _answer_new(
-        self, arrival: Arrival, content: Content, request: Request, key: RequestKey, known: AccountCaller | None
+        self, arrival: Arrival, content: Content, request: Request, dossier: Dossier
     ) -> KnownRequest | None:
-        """Answer a request that nobody answered yet; return the answer if another process was faster."""
+        """Answer a request that nobody answered yet; return the answer if somebody else was faster."""
+        known = AccountCaller(*dossier.caller) if dossier.caller else None
+        scope = known.account.pubkey if known else arrival.rumor.pubkey
+        key = RequestKey(scope, request.id, arrival.rumor.id, request.digest)
         method = self._catalogue.method(request.method) if request.method in self._services else None
         try:
             if method is None:
                 raise UnknownMethod("no such method")
             caller = await self._door.admit(arrival.rumor.pubkey, known, method)
-            async with self._permit(method, caller) as permit:
+            async with self._permit(method, caller, dossier) as permit:
                 done = await self._act(method, request, caller)
                 recorded = await self._recorder.record(
                     arrival,
@@ -176,14 +191,16 @@ class Dispatcher:
             return None
         if isinstance(recorded, AlreadyKnown):
             return recorded.known
+        if isinstance(recorded, SeenBefore):
+            return None
         for fact in done.facts:
             self._events.emit(fact.name, account=key.scope, **fact.payload)
         return None
 
     @asynccontextmanager
-    async def _permit(self, method: Method, caller: Caller) -> AsyncIterator[Permit | None]:
+    async def _permit(self, method: Method, caller: Caller, dossier: Dossier) -> AsyncIterator[Permit | None]:
         if isinstance(caller, AccountCaller):
-            async with self._permits.promise(method.limiter, caller.account.number) as permit:
+            async with self._permits.promise(method.limiter, caller.account.number, dossier.balances) as permit:
                 yield permit
         else:
             with self._strangers.call(caller.pubkey, self._clock.now_ms()):
@@ -219,7 +236,7 @@ class Dispatcher:
             body = error_body(refusal, self._catalogue, method)
             await self._recorder.record(arrival, request_id=content.request_id, reply=content.reply, body=body)
 
-        return await self._answer_free(arrival, answer)
+        return await self._answer_free(arrival, answer) and not arrival.was_seen
 
     async def _answer_free(self, arrival: Arrival, answer: Callable[[], Awaitable[None]]) -> bool:
         """Answer without a permit as long as the sender, and all senders together, may; then be silent."""
@@ -235,7 +252,8 @@ class Dispatcher:
         arrival.seal()
         facts = {"wrap": arrival.wrap_ids[0].wrap_id[:8], "limiter": limiter}
         log.debug("request met with silence", extra={"facts": facts})
-        await self._storage.inbox.drop(arrival.wrap_ids)
+        seen_until = arrival.received_at + self._rules.seen_seconds
+        arrival.was_seen = not await self._storage.inbox.drop(arrival.wrap_ids, seen_until=seen_until)
 
     async def _refuse_malformed(self, arrival: Arrival, content: Content, refusal: MalformedRequest) -> None:
         """Answer as long as the sender has permits for it, then be silent."""
@@ -269,5 +287,5 @@ class Dispatcher:
 
 
 def is_passing(error: Exception) -> bool:
-    """Tell whether the storage as a whole is in trouble, so that the same thing may well work later."""
-    return isinstance(error, StorageBusy | StorageFailed) and not isinstance(error, DamagedValue)
+    """Tell whether the storage or the sealing as a whole is in trouble, so that the same thing may well work later."""
+    return isinstance(error, StorageBusy | StorageFailed | SealingFailed) and not isinstance(error, DamagedValue)

@@ -1,7 +1,9 @@
 """Wraps addressed to the bridge: accepted durably, opened, handed to the dispatcher (protocol.md §1, steps 5 and 6).
 
-From the moment `accept` returns, an authentic request is answered, crash or not: the wrap leaves the store only
-together with its answer. A wrap that does not open is let go without a sign.
+From the moment `accept` returns, an authentic request is answered, crash or not. Most are answered so soon that their
+wrap is never written down by itself: `accept` then returns when the answer is on record, which spares a commit. What
+takes longer is kept meanwhile, and leaves the store only together with its answer. A wrap that does not open is let go
+without a sign.
 
 While the storage is in trouble a request is tried again and again, ever more slowly. Whatever else goes wrong is
 answered as a fault of ours; and one that cannot even be told so is given up, because what fails the same way each time
@@ -14,18 +16,19 @@ import asyncio
 import json
 import logging
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from bridge.dispatcher import Dispatcher, is_passing
 from bridge.envelope import check_addressee
-from bridge.errors import Dropped
+from bridge.errors import Dropped, SealingFailed
 from bridge.logs import where
+from bridge.sealing import Sealing
 from client.clock import Clock
 from nips.errors import InvalidWrap
 from nips.event import VerifiedEvent, parse_event
-from nips.keys import SecretKey
-from nips.nip59 import open_wrap
+from nips.keys import PublicKey
 from storage.errors import StorageError, StorageKeyMissing
-from storage.interface import Added, InboxEntry, InboxId, Storage, Unreadable
+from storage.interface import HERE, Added, InboxEntry, InboxId, Storage, Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +44,36 @@ class InboxRules:
     concurrency: int
     seen_seconds: int
     """How long a wrap's id is remembered: at least as long as a relay takes the wrap again."""
-    unsigned_seals: bool
+    keep_after_seconds: float
+    """How long a request may be worked on before its wrap is written down."""
 
 
-@dataclass(frozen=True, slots=True)
+class _Fate(Enum):
+    """What whoever brought a wrap is told about it."""
+
+    DONE = auto()
+    KNOWN = auto()
+    """It came before."""
+    LATE = auto()
+    """It is still being worked on."""
+    TROUBLE = auto()
+    """Nobody works on it any more; nothing was recorded."""
+
+
+@dataclass(slots=True, eq=False)
 class _Waiting:
     wrap: VerifiedEvent
     link: str
     received_at: int
+    is_kept: bool
+    """It is in the store, or on its way there, so it is tried until it is done with."""
+    fate: asyncio.Future[_Fate] | None = None
+    """Who waits for it, unless it was kept first."""
+
+    def tell(self, fate: _Fate) -> None:
+        """Tell who waits, if somebody still does."""
+        if self.fate is not None and not self.fate.done():
+            self.fate.set_result(fate)
 
     @property
     def id(self) -> InboxId:
@@ -59,14 +84,22 @@ class Inbox:
     """Takes wraps in and sees each through to its answer."""
 
     def __init__(
-        self, secret: SecretKey, *, storage: Storage, dispatcher: Dispatcher, clock: Clock, rules: InboxRules
+        self,
+        bridge: PublicKey,
+        *,
+        sealing: Sealing,
+        storage: Storage,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        rules: InboxRules,
     ) -> None:
-        self._secret = secret
+        self._bridge = bridge
+        self._sealing = sealing
         self._storage = storage
         self._dispatcher = dispatcher
         self._clock = clock
         self._rules = rules
-        # As long as the table that it mirrors, which holds `max_waiting` rows at most.
+        # As long as the table that it mirrors, which holds `max_waiting` rows at most, and as many as are worked on.
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
 
     @property
@@ -75,15 +108,39 @@ class Inbox:
         return self._queue.qsize()
 
     async def accept(self, wrap: VerifiedEvent, *, link: str) -> Added:
-        """Keep a wrap for answering; the caller has checked form, signature, recipient and times."""
-        now = self._clock.now()
-        waiting = _Waiting(wrap, link, now)
+        """See that a wrap is answered; the caller has checked form, signature, recipient and times."""
+        waiting = _Waiting(wrap, link, self._clock.now(), is_kept=False)
+        # What comes from other relays has nobody waiting for OK; and is met again after a restart, opened or not.
+        if link == HERE and self._queue.qsize() < self._rules.concurrency:
+            return await self._answer_first(waiting)
+        return await self._keep_first(waiting)
+
+    async def _answer_first(self, waiting: _Waiting) -> Added:
+        match await self._fate_of(waiting):
+            case _Fate.DONE:
+                return Added.ADDED
+            case _Fate.KNOWN:
+                return Added.DUPLICATE
+            case _Fate.TROUBLE:
+                return await self._keep_first(waiting)
+            case _Fate.LATE:
+                added = await self._keep(waiting)
+                # A duplicate of itself: it was answered just before it would have been kept.
+                return Added.ADDED if added is Added.DUPLICATE else added
+
+    async def _fate_of(self, waiting: _Waiting) -> _Fate:
+        loop = asyncio.get_running_loop()
+        waiting.fate = loop.create_future()
+        patience = loop.call_later(self._rules.keep_after_seconds, waiting.tell, _Fate.LATE)
+        self._queue.put_nowait(waiting)
         try:
-            added = await self._storage.inbox.add(
-                InboxEntry(wrap.id, link, now, wrap.to_json()),
-                seen_until=now + self._rules.seen_seconds,
-                max_waiting=self._rules.max_waiting,
-            )
+            return await waiting.fate
+        finally:
+            patience.cancel()
+
+    async def _keep_first(self, waiting: _Waiting) -> Added:
+        try:
+            added = await self._keep(waiting)
         except asyncio.CancelledError:
             # Nobody waits any more, but the wrap may be kept all the same, and sent again it is a duplicate: so it is
             # answered as if it was kept, which at worst repeats an answer. A full queue says that it was not.
@@ -92,6 +149,21 @@ class Inbox:
             raise
         if added is Added.ADDED:
             self._queue.put_nowait(waiting)
+        return added
+
+    async def _keep(self, waiting: _Waiting) -> Added:
+        waiting.is_kept = True
+        wrap, received_at = waiting.wrap, waiting.received_at
+        try:
+            added = await self._storage.inbox.add(
+                InboxEntry(wrap.id, waiting.link, received_at, wrap.to_json()),
+                seen_until=self._seen_until(waiting),
+                max_waiting=self._rules.max_waiting,
+            )
+        except StorageError:
+            waiting.is_kept = False
+            raise
+        waiting.is_kept = added is Added.ADDED
         return added
 
     async def recover(self) -> int:
@@ -107,9 +179,9 @@ class Inbox:
                     wrap = _stored_wrap(entry)
                 except ValueError as error:
                     log.error("wrap given up", extra={"facts": {"wrap": entry.wrap_id[:8], **where(error)}})
-                    await self._storage.inbox.drop([entry.id])
+                    await self._storage.inbox.drop([entry.id], seen_until=entry.received_at + self._rules.seen_seconds)
                     continue
-                self._queue.put_nowait(_Waiting(wrap, entry.link, entry.received_at))
+                self._queue.put_nowait(_Waiting(wrap, entry.link, entry.received_at, is_kept=True))
                 count += 1
         return count
 
@@ -140,6 +212,9 @@ class Inbox:
                 if await self._see_through(waiting):
                     delay = FIRST_RETRY_SECONDS
                     continue
+                if not waiting.is_kept:
+                    waiting.tell(_Fate.TROUBLE)
+                    continue
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, LAST_RETRY_SECONDS)
                 # At the end of the queue, so that what fails for a reason of its own holds up nobody else.
@@ -150,34 +225,45 @@ class Inbox:
     async def _see_through(self, waiting: _Waiting) -> bool:
         """Tell whether a wrap is done with: False while the storage is in trouble."""
         wrap = {"wrap": waiting.wrap.id[:8]}
+        fate = _Fate.DONE
         try:
             try:
-                await self._answer(waiting)
+                fate = await self._answer(waiting)
             except Exception as error:
                 if is_passing(error):
                     raise
                 log.error("wrap given up", extra={"facts": {**wrap, **where(error)}})
-                await self._storage.inbox.drop([waiting.id])
-        except StorageError as error:
+                fate = await self._let_go(waiting)
+        except (StorageError, SealingFailed) as error:
             log.warning("answer not stored, trying again", extra={"facts": {**wrap, **where(error)}})
             return False
+        waiting.tell(fate)
         return True
 
-    async def _answer(self, waiting: _Waiting) -> None:
+    async def _answer(self, waiting: _Waiting) -> _Fate:
         wrap = waiting.wrap
         try:
-            rumor = open_wrap(wrap, self._secret, unsigned_seals=self._rules.unsigned_seals)
-            check_addressee(rumor, self._secret.public_key)
+            rumor = await self._sealing.open(wrap)
+            check_addressee(rumor, self._bridge)
         except (InvalidWrap, Dropped) as reason:
             log.debug("wrap dropped", extra={"facts": {"wrap": wrap.id[:8], "reason": str(reason)}})
-            await self._storage.inbox.drop([waiting.id])
-            return
+            return await self._let_go(waiting)
+        is_copy = self._dispatcher.arrivals.has(rumor.id, waiting.id)
         async with self._dispatcher.arrivals.enter(
             rumor, wrap_kind=wrap.kind, received_at=waiting.received_at, wrap_id=wrap.id, link=waiting.link
         ) as arrival:
             if arrival is not None:
                 await self._dispatcher.answer(arrival)
                 arrival.is_answered = True
+                is_copy = arrival.was_seen
+        return _Fate.KNOWN if is_copy else _Fate.DONE
+
+    async def _let_go(self, waiting: _Waiting) -> _Fate:
+        is_new = await self._storage.inbox.drop([waiting.id], seen_until=self._seen_until(waiting))
+        return _Fate.DONE if is_new else _Fate.KNOWN
+
+    def _seen_until(self, waiting: _Waiting) -> int:
+        return waiting.received_at + self._rules.seen_seconds
 
 
 def _stored_wrap(entry: InboxEntry) -> VerifiedEvent:

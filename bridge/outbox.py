@@ -13,10 +13,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bridge.errors import SealingFailed
 from bridge.held import HeldRows
 from bridge.logs import where
 from bridge.replies import ReplyWriter
@@ -27,6 +29,7 @@ from nips import kinds
 from nips.event import VerifiedEvent, parse_event, verify_event
 from nips.keys import PublicKey
 from nips.messages import prefix_of
+from nips.nip59 import Rumor
 from storage import interface as store
 from storage.errors import StorageError
 from storage.interface import HERE, OutboxRow, QueuedReply, StoredReply
@@ -109,6 +112,8 @@ class Outbox:
         self._rules = rules
         self._held = HeldRows(most=rules.max_live_waiting, most_each=rules.max_live_waiting_each)
         self._offered_up_to = 0
+        self._tried: set[int] = set()
+        """Rows that are being wrapped for whoever listens."""
         self._came: dict[str, None] = {}
         self._has_come = asyncio.Event()
         self._delivered: list[int] = []
@@ -120,8 +125,8 @@ class Outbox:
         """How many live answers wait in memory for their askers."""
         return len(self._held)
 
-    async def send(self, replies: Sequence[StoredReply | QueuedReply], numbers: Sequence[int]) -> None:
-        """Deliver what was just recorded; `numbers` are the outbox rows of the queued replies, in their order."""
+    async def send(self, replies: Sequence[StoredReply | QueuedReply], numbers: Sequence[int], response: Rumor) -> None:
+        """Deliver a response that was just recorded; `numbers` are the rows of its queued replies, in their order."""
         rows = iter(numbers)
         for reply in replies:
             if isinstance(reply, StoredReply):
@@ -129,7 +134,7 @@ class Outbox:
             elif reply.destination == HERE:
                 row = _row(next(rows), reply)
                 self._offered_up_to = max(self._offered_up_to, row.number)
-                self._offer(row)
+                await self._offer_soon(row, response)
             else:
                 next(rows)
                 lane = self._lanes[reply.destination]
@@ -147,19 +152,15 @@ class Outbox:
             self._held.left_out_until = max(self._held.left_out_until, now + self._replies.times.live_seconds)
 
     def listener_came(self, pubkey: str) -> None:
-        """Deliver what waits for a key, now that it listens: what is held at once, the rest as soon as it is read."""
-        # All are taken out before any is offered: one that has to be held again may push others out.
-        for row in self._held.take(pubkey):
-            self._offer(row)
-        if self._held.left_out_until > self._clock.now():
-            self._came[pubkey] = None
-            self._has_come.set()
+        """Deliver what waits for a key, now that it listens."""
+        if pubkey in self._held.recipients or self._held.left_out_until > self._clock.now():
+            self._deliver_soon(pubkey)
 
     async def run(self) -> None:
         """Keep every destination supplied until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_whenever(self._has_delivered, self._remove, "delivered answers not removed"))
-            tasks.create_task(_whenever(self._has_come, self._deliver_left_out, "live answers not read"))
+            tasks.create_task(_whenever(self._has_come, self._deliver_waiting, "live answers not delivered"))
             for lane in self._lanes.values():
                 tasks.create_task(self._supply(lane))
 
@@ -167,35 +168,66 @@ class Outbox:
         """Return when nothing is due anywhere; call while `run` runs and nothing new is sent."""
         for lane in self._lanes.values():
             await lane.idle.wait()
-        await self._deliver_left_out()
+        await self._deliver_waiting()
         await self._remove()
 
-    def _offer(self, row: OutboxRow) -> None:
-        now = self._clock.now()
-        if row.expires_at > now and not self._try(row):
-            self._held.hold(row, now)
+    def _deliver_soon(self, pubkey: str) -> None:
+        self._came[pubkey] = None
+        self._has_come.set()
 
-    def _try(self, row: OutboxRow) -> bool:
+    async def _offer_soon(self, row: OutboxRow, response: Rumor) -> None:
+        try:
+            await self._offer(row, response)
+        except SealingFailed as error:
+            log.warning("live answer not sealed, trying again", extra={"facts": where(error)})
+            self._held.hold(row, self._clock.now())
+            self._deliver_soon(row.recipient)
+
+    async def _offer(self, row: OutboxRow, response: Rumor | None = None) -> None:
+        if row.expires_at > self._clock.now() and not await self._try(row, response):
+            self._held.hold(row, self._clock.now())
+
+    async def _try(self, row: OutboxRow, response: Rumor | None = None) -> bool:
         """Deliver to whoever listens; tell whether the row is done with."""
         # Asked first, because most answers to nobody need not be wrapped.
-        if not self._here.is_listening(row.recipient, row.wrap_kind) or not self._here.hand_over(self._wrap(row)):
+        if not self._here.is_listening(row.recipient, row.wrap_kind):
+            return False
+        self._tried.add(row.number)
+        try:
+            wrap = await self._wrap(row, response)
+        finally:
+            self._tried.discard(row.number)
+        if not self._here.hand_over(wrap):
             return False
         self._delivered.append(row.number)
         self._has_delivered.set()
         return True
 
-    async def _deliver_left_out(self) -> None:
+    async def _deliver_waiting(self) -> None:
+        """Deliver what waits for those who came: first what is held, then what had to be left out."""
         self._has_come.clear()
         while self._came:
             pubkey, _ = self._came.popitem()
             try:
-                # While nothing is removed, a row that was delivered is in `_delivered` for as long as it can be read.
-                async with self._removing:
-                    await self._deliver_from_store(pubkey)
+                await self._deliver_held(pubkey)
+                if self._held.left_out_until > self._clock.now():
+                    # While nothing is removed, a row that was delivered is in `_delivered` as long as it can be read.
+                    async with self._removing:
+                        await self._deliver_from_store(pubkey)
             except BaseException:
-                self._came[pubkey] = None
-                self._has_come.set()
+                self._deliver_soon(pubkey)
                 raise
+
+    async def _deliver_held(self, pubkey: str) -> None:
+        # All are taken out before any is offered: one that has to be held again may push others out.
+        rows = deque(self._held.take(pubkey))
+        try:
+            while rows:
+                await self._offer(rows[0])
+                rows.popleft()
+        finally:
+            for row in rows:
+                self._held.hold(row, self._clock.now())
 
     async def _deliver_from_store(self, pubkey: str) -> None:
         after = 0
@@ -203,10 +235,10 @@ class Outbox:
             after = rows[-1].number
             # What is numbered higher is on its way to `send`.
             unknown = [row for row in rows if row.number <= self._offered_up_to and row.number not in self._held]
-            done = frozenset(self._delivered)
+            done = self._tried.union(self._delivered)
             for row in unknown:
                 if row.number not in done:
-                    self._try(row)
+                    await self._try(row)
 
     async def _remove(self) -> None:
         # One at a time, so that flushing also waits for what is being removed already.
@@ -264,7 +296,7 @@ class Outbox:
 
     async def _publish(self, row: OutboxRow, lane: _Lane) -> None:
         try:
-            verdict = await lane.publisher.publish(self._wrap(row))
+            verdict = await lane.publisher.publish(await self._wrap(row))
         except Exception as error:  # noqa: BLE001 - one answer's fault must not keep the others from their relays
             log.error("answer not published", extra={"facts": {"number": row.number, **where(error)}})
             verdict = Verdict(Outcome.FAILED)
@@ -280,7 +312,7 @@ class Outbox:
         """Keep a refused answer on our own relay; a live one is given up, since whoever waits for it asks again."""
         is_kept = row.wrap_kind == kinds.GIFT_WRAP
         if is_kept:
-            wrap = self._wrap(row)
+            wrap = await self._wrap(row)
             await self._outbox.keep_here(row, wrap)
             self._here.deliver(wrap)
         else:
@@ -290,9 +322,9 @@ class Outbox:
         facts = {"relay": url, "prefix": prefix.value if prefix else "unknown", "kept_here": is_kept}
         log.warning("answer refused by a relay", extra={"facts": facts})
 
-    def _wrap(self, row: OutboxRow) -> VerifiedEvent:
+    async def _wrap(self, row: OutboxRow, response: Rumor | None = None) -> VerifiedEvent:
         if row.wrap_kind == kinds.EPHEMERAL_GIFT_WRAP:
-            return self._replies.wrap_live(read_response(row.payload_json), PublicKey(row.recipient))
+            return await self._replies.wrap_live(response or read_response(row.payload_json), PublicKey(row.recipient))
         return verify_event(parse_event(json.loads(row.payload_json)))
 
 
@@ -301,7 +333,7 @@ async def _whenever(due: asyncio.Event, work: Callable[[], Awaitable[None]], com
         await due.wait()
         try:
             await work()
-        except StorageError as error:
+        except (StorageError, SealingFailed) as error:
             log.warning(complaint, extra={"facts": {"error": type(error).__name__}})
             await asyncio.sleep(PAUSE_SECONDS)
 

@@ -29,10 +29,18 @@ class AccountPermits:
         self._promised: dict[tuple[str, int], int] = {}
 
     @asynccontextmanager
-    async def promise(self, limiter: str, account: int) -> AsyncIterator[Permit]:
-        """Hold one permit while the work runs; raise `RateLimited` when all are taken or promised."""
+    async def promise(
+        self, limiter: str, account: int, balances: Mapping[str, Balance] | None = None
+    ) -> AsyncIterator[Permit]:
+        """Hold one permit while the work runs; raise `RateLimited` when all are taken or promised.
+
+        Balances that were read before may be given; they need not be of now, since the commit looks again.
+        """
+        if balances is None:
+            balances = await self._permits.balances(account)
         bucket, now_ms, key = self.buckets[limiter], self._clock.now_ms(), (limiter, account)
-        balance = await self._balance(limiter, account, now_ms)
+        recorded = balances.get(limiter)
+        balance = refilled(recorded, bucket, now_ms) if recorded else full(bucket, now_ms)
         wanted = self._promised.get(key, 0) + 1
         if missing_ms := wait_ms(balance, bucket, wanted):
             raise RateLimited(limiter, missing_ms)
@@ -54,11 +62,6 @@ class AccountPermits:
         bucket = self.buckets[limiter]
         current = refilled(balance, bucket, now_ms) if balance else full(bucket, now_ms)
         return max(0, whole_permits(current) - self._promised.get((limiter, account), 0))
-
-    async def _balance(self, limiter: str, account: int, now_ms: int) -> Balance:
-        bucket = self.buckets[limiter]
-        stored = (await self._permits.balances(account)).get(limiter)
-        return refilled(stored, bucket, now_ms) if stored else full(bucket, now_ms)
 
 
 class KeyLimits:

@@ -17,7 +17,16 @@ from client.clock import Clock
 from client.envelope import Reply
 from nips.keys import PublicKey
 from nips.nip59 import Rumor
-from storage.interface import AlreadyKnown, Answer, Committed, KnownRequest, NoPermit, Permit, RequestKey, Requests
+from storage.interface import (
+    Answer,
+    Committed,
+    KnownRequest,
+    Permit,
+    Recorded,
+    RequestKey,
+    Requests,
+    SeenBefore,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,7 @@ class Recorder:
         outbox: Outbox,
         clock: Clock,
         freshness: Freshness,
+        seen_seconds: int,
     ) -> None:
         self._bridge = bridge
         self._wire_version = wire_version
@@ -49,6 +59,7 @@ class Recorder:
         self._outbox = outbox
         self._clock = clock
         self._freshness = freshness
+        self._seen_seconds = seen_seconds
 
     async def record(
         self,
@@ -59,7 +70,7 @@ class Recorder:
         body: Mapping[str, Any],
         stored: Stored | None = None,
         permit: Permit | None = None,
-    ) -> Committed | NoPermit | AlreadyKnown:
+    ) -> Recorded:
         """Answer with a body; unless `stored`, the same rumor may be tried again."""
         response = make_response(
             self._bridge,
@@ -101,7 +112,7 @@ class Recorder:
         stored: Stored | None = None,
         permit: Permit | None = None,
         extended: str | None = None,
-    ) -> Committed | NoPermit | AlreadyKnown:
+    ) -> Recorded:
         arrival.seal()
         replies = await self._replies.write(
             response,
@@ -109,10 +120,12 @@ class Recorder:
             kind=reply_kind(arrival.wrap_kind, reply),
             links=arrival.links,
             received_at=arrival.received_at,
+            dossier=arrival.dossier,
             is_free=stored is None and permit is None,
         )
         answer = Answer(
             wrap_ids=tuple(arrival.wrap_ids),
+            seen_until=arrival.received_at + self._seen_seconds,
             replies=replies,
             request=stored.request if stored else None,
             response_json=response.to_json() if stored else "",
@@ -127,7 +140,8 @@ class Recorder:
         recorded = await self._requests.commit(answer)
         if isinstance(recorded, Committed):
             arrival.is_recorded = True
-            await self._outbox.send(replies, recorded.queued)
+            await self._outbox.send(replies, recorded.queued, response)
+        arrival.was_seen = isinstance(recorded, SeenBefore)
         return recorded
 
     def _forget_at(self, rumor: Rumor) -> int:

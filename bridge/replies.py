@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from bridge.sealing import Sealing
 from client.clock import Clock
 from client.entropy import Entropy
 from client.envelope import Reply
-from client.wrapping import LIVE_SECONDS, wrap_rumor
+from client.wrapping import LIVE_SECONDS
 from nips import kinds
-from nips.event import VerifiedEvent
-from nips.keys import PublicKey, SecretKey
+from nips.event import Event, VerifiedEvent
+from nips.keys import PublicKey
 from nips.nip17 import inbox_relays
 from nips.nip40 import is_expired
 from nips.nip42 import relay_address
 from nips.nip59 import Rumor
-from storage.interface import HERE, QueuedReply, StoredReply
+from storage.interface import HERE, Dossier, QueuedReply, StoredReply
 from storage.relay_interface import PublicEvents
 
 PRESENT_SECONDS = 60
@@ -52,7 +53,7 @@ class ReplyWriter:
 
     def __init__(
         self,
-        secret: SecretKey,
+        sealing: Sealing,
         *,
         times: ReplyTimes,
         own_url: Callable[[], str],
@@ -62,7 +63,7 @@ class ReplyWriter:
         entropy: Entropy,
     ) -> None:
         self.times = times
-        self._secret = secret
+        self._sealing = sealing
         self._own_url = own_url
         self._links = frozenset(upstream)
         self._upstream = {relay_address(url): url for url in upstream}
@@ -78,32 +79,29 @@ class ReplyWriter:
         kind: int,
         links: Collection[str],
         received_at: int,
+        dossier: Dossier | None = None,
         is_free: bool = False,
     ) -> Sequence[StoredReply | QueuedReply]:
         """Return one reply for each link that the request came by and, if stored, for each of the asker's inbox relays.
 
-        Inbox relays to which no link is open are left out.
+        Inbox relays to which no link is open are left out. Their list is looked up unless it is in the dossier.
         """
         # A link that the settings no longer name leaves our own relay as the place where its asker may look.
         destinations = dict.fromkeys(link if link in self._links else HERE for link in links)
         if kind == kinds.GIFT_WRAP:
-            destinations |= dict.fromkeys(await self._inboxes(asker))
+            listed = dossier.inbox_list if dossier else await self._public_events.latest(asker, kinds.INBOX_RELAYS)
+            destinations |= dict.fromkeys(self._inboxes(listed))
         if kind == kinds.EPHEMERAL_GIFT_WRAP:
             return [self._live(response, asker, destination) for destination in destinations]
         present = self._clock.now() - received_at <= PRESENT_SECONDS
         retention_seconds = self.times.free_retention_seconds if is_free else self.times.retention_seconds
-        return [self._stored(response, asker, destination, present, retention_seconds) for destination in destinations]
+        return [
+            await self._stored(response, asker, destination, present, retention_seconds) for destination in destinations
+        ]
 
-    def wrap_live(self, response: Rumor, asker: PublicKey) -> VerifiedEvent:
+    async def wrap_live(self, response: Rumor, asker: PublicKey) -> VerifiedEvent:
         """Return a fresh ephemeral wrap of a response."""
-        return wrap_rumor(
-            response,
-            self._secret,
-            asker,
-            kind=kinds.EPHEMERAL_GIFT_WRAP,
-            clock=self._clock,
-            entropy=self._entropy,
-        )
+        return await self._sealing.wrap(response, asker, kind=kinds.EPHEMERAL_GIFT_WRAP)
 
     def _live(self, response: Rumor, asker: PublicKey, destination: str) -> QueuedReply:
         now = self._clock.now()
@@ -111,7 +109,7 @@ class ReplyWriter:
         kind = kinds.EPHEMERAL_GIFT_WRAP
         return QueuedReply(destination, asker, kind, response.to_json(), expires_at, next_attempt_at=now)
 
-    def _stored(
+    async def _stored(
         self, response: Rumor, asker: PublicKey, destination: str, present: bool, retention_seconds: int
     ) -> StoredReply | QueuedReply:
         now = self._clock.now()
@@ -119,22 +117,14 @@ class ReplyWriter:
         # Blurred as much as the stamp, or it would tell what the stamp is back-dated to hide.
         blur_seconds = 0 if present else self._entropy.below(back_seconds + 1)
         expires_at = now + retention_seconds + blur_seconds
-        wrap = wrap_rumor(
-            response,
-            self._secret,
-            asker,
-            kind=kinds.GIFT_WRAP,
-            clock=self._clock,
-            entropy=self._entropy,
-            back_seconds=back_seconds,
-            expires_at=expires_at,
+        wrap = await self._sealing.wrap(
+            response, asker, kind=kinds.GIFT_WRAP, back_seconds=back_seconds, expires_at=expires_at
         )
         if destination == HERE:
             return StoredReply(wrap, asker, expires_at)
         return QueuedReply(destination, asker, kinds.GIFT_WRAP, wrap.to_json(), expires_at, next_attempt_at=now)
 
-    async def _inboxes(self, asker: PublicKey) -> list[str]:
-        listed = await self._public_events.latest(asker, kinds.INBOX_RELAYS)
+    def _inboxes(self, listed: Event | None) -> list[str]:
         if listed is None or is_expired(listed, self._clock.now()):
             return []
         own = relay_address(self._own_url())

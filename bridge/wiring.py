@@ -18,6 +18,7 @@ from bridge.outbox import Deliverer, Outbox, OutboxRules, Publisher
 from bridge.permits import AccountPermits, FreeLimits, StrangerLimits
 from bridge.recorder import Recorder
 from bridge.replies import ReplyTimes, ReplyWriter
+from bridge.sealing import Sealing
 from bridge.services.account import AccountGet
 from bridge.services.info import BridgeInfo
 from bridge.services.service import Service
@@ -53,6 +54,7 @@ class Surroundings:
     """What the core stands on, from outside it."""
 
     identity: Identity
+    sealing: Sealing
     storage: Storage
     clock: Clock
     entropy: Entropy
@@ -88,7 +90,8 @@ def build_core(settings: Settings, around: Surroundings) -> Core:
         rules=_dispatch_rules(settings),
     )
     inbox = Inbox(
-        around.identity.secret,
+        around.identity.secret.public_key,
+        sealing=around.sealing,
         storage=around.storage,
         dispatcher=dispatcher,
         clock=around.clock,
@@ -172,7 +175,7 @@ def _keys(setting: str, texts: Collection[str]) -> frozenset[PublicKey]:
 def _reply_writer(settings: Settings, around: Surroundings) -> ReplyWriter:
     replies = settings.replies
     return ReplyWriter(
-        around.identity.secret,
+        around.sealing,
         times=ReplyTimes(
             retention_seconds=replies.retention_seconds,
             free_retention_seconds=replies.free_retention_seconds,
@@ -213,6 +216,7 @@ def _recorder(settings: Settings, around: Surroundings, replies: ReplyWriter, ou
         outbox=outbox,
         clock=around.clock,
         freshness=_freshness(settings),
+        seen_seconds=_seen_seconds(settings),
     )
 
 
@@ -239,6 +243,7 @@ def _dispatch_rules(settings: Settings) -> DispatchRules:
         freshness=_freshness(settings),
         max_content_bytes=settings.relay.max_event_bytes,
         deadline_seconds=settings.inbox.deadline_seconds,
+        seen_seconds=_seen_seconds(settings),
     )
 
 
@@ -247,11 +252,15 @@ def _freshness(settings: Settings) -> Freshness:
 
 
 def _inbox_rules(settings: Settings) -> InboxRules:
-    wraps = settings.wraps
     return InboxRules(
         max_waiting=settings.inbox.max_waiting,
         concurrency=settings.inbox.concurrency,
-        # A relay takes the same wrap again for as long as its time is within the window of its kind.
-        seen_seconds=max(wraps.max_past_seconds + wraps.max_future_seconds, 2 * wraps.ephemeral_window_seconds) + 1,
-        unsigned_seals=settings.compat.unsigned_seals,
+        seen_seconds=_seen_seconds(settings),
+        keep_after_seconds=settings.inbox.keep_after_seconds,
     )
+
+
+def _seen_seconds(settings: Settings) -> int:
+    # A relay takes the same wrap again for as long as its time is within the window of its kind.
+    wraps = settings.wraps
+    return max(wraps.max_past_seconds + wraps.max_future_seconds, 2 * wraps.ephemeral_window_seconds) + 1

@@ -30,8 +30,7 @@ class SqliteAccounts:
     async def find(self, device_pubkey: str) -> tuple[Account, Device] | None:
         """Return the account for which a key may act, and the device it is."""
         vault = self._database.vault
-        row = await self._database.readers.row(_FIND, (_pubkey_index(vault, device_pubkey),))
-        return _caller(vault, row) if row else None
+        return await self._database.readers.run(lambda connection: find_caller(connection, vault, device_pubkey))
 
     async def admit(self, new: NewAccount, *, max_accounts: int) -> tuple[Account, Device] | None:
         """Make an account with its primary device, or return the one that is there; None when there are too many."""
@@ -48,6 +47,12 @@ class SqliteAccounts:
         return [_device(self._database.vault, *columns) for columns in rows]
 
 
+def find_caller(connection: sqlite3.Connection, vault: Vault, device_pubkey: str) -> tuple[Account, Device] | None:
+    """Return the account for which a key may act, and the device it is."""
+    row = connection.execute(_FIND, (_pubkey_index(vault, device_pubkey),)).fetchone()
+    return _caller(vault, row) if row else None
+
+
 def record_seen(connection: sqlite3.Connection, vault: Vault, device_id: str, day: int) -> None:
     """Note the day on which a device was last seen."""
     # Most requests come on a day that is noted already; those write nothing.
@@ -60,9 +65,8 @@ def record_seen(connection: sqlite3.Connection, vault: Vault, device_id: str, da
 def _admit(
     connection: sqlite3.Connection, vault: Vault, new: NewAccount, max_accounts: int
 ) -> tuple[Account, Device] | None:
-    row = connection.execute(_FIND, (_pubkey_index(vault, new.pubkey),)).fetchone()
-    if row:
-        return _caller(vault, row)
+    if there := find_caller(connection, vault, new.pubkey):
+        return there
     (amount,) = connection.execute("SELECT amount FROM counts WHERE name = 'accounts'").fetchone()
     if amount >= max_accounts:
         return None

@@ -19,14 +19,19 @@ class SqlitePermits:
 
     async def balances(self, account: int) -> dict[str, Balance]:
         """Return what is on record for an account, by limiter. A limiter that is not there is full."""
-        rows = await self._database.readers.rows(
-            "SELECT limiter, worth_ms, refill_ms, updated_ms FROM permits WHERE account = ?", (account,)
-        )
-        return {limiter: Balance(*figures) for limiter, *figures in rows}
+        return await self._database.readers.run(lambda connection: read_balances(connection, account))
 
 
-def take_permit(connection: sqlite3.Connection, permit: Permit) -> NoPermit | None:
-    """Take one permit; None says that it was taken."""
+def read_balances(connection: sqlite3.Connection, account: int) -> dict[str, Balance]:
+    """Return what is on record for an account, by limiter."""
+    rows = connection.execute(
+        "SELECT limiter, worth_ms, refill_ms, updated_ms FROM permits WHERE account = ?", (account,)
+    )
+    return {limiter: Balance(*figures) for limiter, *figures in rows}
+
+
+def balance_after(connection: sqlite3.Connection, permit: Permit) -> Balance | NoPermit:
+    """Return what is left once one permit is taken; `record_balance` takes it."""
     row = connection.execute(
         "SELECT worth_ms, refill_ms, updated_ms FROM permits WHERE account = ? AND limiter = ?",
         (permit.account, permit.limiter),
@@ -37,13 +42,13 @@ def take_permit(connection: sqlite3.Connection, permit: Permit) -> NoPermit | No
     if left is None:
         if recorded.updated_ms > permit.now_ms:
             # The clock stepped back: count from the new time, or nothing refills until it has caught up.
-            _record(connection, permit, refilled)
+            record_balance(connection, permit, refilled)
         return NoPermit(permits.wait_ms(refilled, permit.bucket))
-    _record(connection, permit, left)
-    return None
+    return left
 
 
-def _record(connection: sqlite3.Connection, permit: Permit, balance: Balance) -> None:
+def record_balance(connection: sqlite3.Connection, permit: Permit, balance: Balance) -> None:
+    """Write down what is left."""
     connection.execute(
         "INSERT INTO permits (account, limiter, worth_ms, refill_ms, updated_ms) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (account, limiter) DO UPDATE SET worth_ms = excluded.worth_ms,"

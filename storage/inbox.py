@@ -39,10 +39,10 @@ class SqliteInbox:
         )
         return [(number, _entry(self._database.vault, arrival, stored)) for number, arrival, stored in rows]
 
-    async def drop(self, ids: Sequence[InboxId]) -> None:
-        """Let wraps go that get no answer; that they came stays remembered."""
+    async def drop(self, ids: Sequence[InboxId], *, seen_until: int) -> bool:
+        """Let wraps go that get no answer, remembering that they came; False if all of them came before."""
         vault = self._database.vault
-        await self._database.writer.run(lambda connection: remove_wraps(connection, vault, ids))
+        return await self._database.writer.run(lambda connection: take_wraps(connection, vault, ids, seen_until)) > 0
 
     async def discard(self, number: int) -> None:
         """Let an entry go that cannot be read."""
@@ -51,9 +51,23 @@ class SqliteInbox:
         )
 
 
-def remove_wraps(connection: sqlite3.Connection, vault: Vault, ids: Sequence[InboxId]) -> None:
-    """Take wraps out of the inbox."""
-    connection.executemany("DELETE FROM inbox WHERE arrival = ?", [(_arrival(vault, identity),) for identity in ids])
+def take_wraps(connection: sqlite3.Connection, vault: Vault, ids: Sequence[InboxId], seen_until: int) -> int:
+    """Take wraps out of the inbox, or remember that they came where they never were in it.
+
+    Return how many there were to take; the others came before and were done with.
+    """
+    taken = 0
+    for identity in ids:
+        arrival = _arrival(vault, identity)
+        waited = connection.execute("DELETE FROM inbox WHERE arrival = ?", (arrival,)).rowcount
+        taken += (
+            waited
+            or connection.execute(
+                "INSERT INTO seen (arrival, until_hour) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                (arrival, hour_after(seen_until)),
+            ).rowcount
+        )
+    return taken
 
 
 def purge_seen(connection: sqlite3.Connection, now: int, chunk: int) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from nips.event import VerifiedEvent
+from nips.event import Event, VerifiedEvent
 from storage.errors import DamagedValue, StorageKeyMissing
 from storage.permits import Balance, Bucket
 from storage.relay_interface import Added as Added
@@ -145,6 +145,20 @@ class QueuedReply:
 
 
 @dataclass(frozen=True, slots=True)
+class Dossier:
+    """All that has to be known before a request is acted on, as it was at one moment."""
+
+    caller: tuple[Account, Device] | None
+    """The account for which the asking key acts, and the device it is."""
+    known: KnownRequest | None
+    """The answer to this very rumor or, failing that, to this id in the caller's scope."""
+    balances: Mapping[str, Balance]
+    """What is on record of the account's permits, by limiter."""
+    inbox_list: Event | None
+    """The asking key's newest list of inbox relays (kind 10050)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """All that step 15 records in one transaction: the wrap leaves the inbox, the rest appears."""
 
@@ -162,6 +176,8 @@ class Answer:
     seen_device: str | None = None
     """Device whose `last_seen_day` becomes `seen_day`."""
     seen_day: int = 0
+    seen_until: int = 0
+    """Until when it is remembered that those wraps came which never were in the inbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +202,14 @@ class AlreadyKnown:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenBefore:
+    """Nothing was recorded: all the wraps came by their links before, and are done with."""
+
+
+Recorded = Committed | NoPermit | AlreadyKnown | SeenBefore
+
+
+@dataclass(frozen=True, slots=True)
 class OutboxRow:
     """A queued reply as it waits in the outbox."""
 
@@ -207,15 +231,12 @@ class Inbox(Protocol):
 
         ADDED, DUPLICATE if it came by the same link before, or FULL past `max_waiting` entries.
         """
-        ...
 
     async def waiting(self, *, after: int = 0, limit: int = 500) -> Sequence[tuple[int, InboxEntry | Unreadable]]:
         """Return entries in order of arrival as (number, entry), those numbered above `after`."""
-        ...
 
-    async def drop(self, ids: Sequence[InboxId]) -> None:
-        """Let wraps go that get no answer; that they came stays remembered."""
-        ...
+    async def drop(self, ids: Sequence[InboxId], *, seen_until: int) -> bool:
+        """Let wraps go that get no answer, remembering that they came; False if all of them came before."""
 
     async def discard(self, number: int) -> None:
         """Let an entry go that cannot be read."""
@@ -225,11 +246,10 @@ class Inbox(Protocol):
 class Requests(Protocol):
     """Answered requests, so that none is answered twice."""
 
-    async def find(self, *, scope: str, request_id: str, rumor_id: str) -> KnownRequest | None:
-        """Return the answer to this very rumor or, failing that, to this (scope, id)."""
-        ...
+    async def look_up(self, *, asker: str, request_id: str, rumor_id: str) -> Dossier:
+        """Return what is on record about a request and who asks; one trip, since that costs more than the reading."""
 
-    async def commit(self, answer: Answer) -> Committed | NoPermit | AlreadyKnown:
+    async def commit(self, answer: Answer) -> Recorded:
         """Record everything about an answer, or nothing."""
         ...
 
@@ -239,23 +259,18 @@ class Outbox(Protocol):
 
     async def waiting(self, *, destination: str, now: int, limit: int = 500) -> Sequence[OutboxRow]:
         """Return rows for a destination that have not expired, those due first."""
-        ...
 
     async def waiting_for(self, recipient: str, *, now: int, after: int = 0, limit: int = 500) -> Sequence[OutboxRow]:
         """Return a recipient's rows for `HERE` that have not expired, in order of number, those above `after`."""
-        ...
 
     async def last_number(self) -> int:
         """Return the highest number that a row has had so far."""
-        ...
 
     async def delivered(self, numbers: Sequence[int]) -> None:
         """Remove rows that reached their destination, or that it refused for good."""
-        ...
 
     async def keep_here(self, row: OutboxRow, wrap: VerifiedEvent) -> None:
         """Remove a row and keep its wrap on our own relay, for the recipient and as long as the row would have."""
-        ...
 
     async def postpone(self, number: int, *, next_attempt_at: int) -> None:
         """Count a failed attempt and set the time of the next."""
@@ -267,11 +282,9 @@ class Accounts(Protocol):
 
     async def find(self, device_pubkey: str) -> tuple[Account, Device] | None:
         """Return the account for which a key may act, and the device it is."""
-        ...
 
     async def admit(self, new: NewAccount, *, max_accounts: int) -> tuple[Account, Device] | None:
         """Make an account with its primary device, or return the one that is there; None when there are too many."""
-        ...
 
     async def devices(self, account: int) -> Sequence[Device]:
         """Return an account's devices, the primary first."""
@@ -291,7 +304,6 @@ class Secrets(Protocol):
 
     async def get(self, name: str) -> bytes | None:
         """Return a secret, decrypted."""
-        ...
 
     async def put(self, name: str, value: bytes) -> None:
         """Set a secret; a name that is taken keeps its value and raises `SecretExists`."""
@@ -304,52 +316,41 @@ class Storage(Protocol):
     @property
     def inbox(self) -> Inbox:
         """Wraps addressed to the bridge."""
-        ...
 
     @property
     def requests(self) -> Requests:
         """Answered requests."""
-        ...
 
     @property
     def outbox(self) -> Outbox:
         """What still has to go out."""
-        ...
 
     @property
     def accounts(self) -> Accounts:
         """Who may call."""
-        ...
 
     @property
     def permits(self) -> Permits:
         """Balances of (limiter, account)."""
-        ...
 
     @property
     def gift_wraps(self) -> GiftWraps:
         """Wraps kept for their recipients."""
-        ...
 
     @property
     def public_events(self) -> PublicEvents:
         """Events for everybody."""
-        ...
 
     @property
     def deletions(self) -> Deletions:
         """Requests to delete."""
-        ...
 
     @property
     def secrets(self) -> Secrets:
         """Named secrets of the bridge itself."""
-        ...
 
     async def purge(self, *, now: int, buckets: Mapping[str, Bucket]) -> dict[str, int]:
         """Delete what has expired and buckets that are full again; return the rows removed, by table."""
-        ...
 
     async def close(self) -> None:
         """Finish what is queued and close the file."""
-        ...

@@ -68,11 +68,16 @@ class SqlitePublicEvents:
 
     async def latest(self, pubkey: str, kind: int) -> Event | None:
         """Return an author's newest event of a kind, which may have expired."""
-        row = await self._database.readers.row(
-            "SELECT event FROM public_events WHERE pubkey = ? AND kind = ? ORDER BY created_at DESC, id LIMIT 1",
-            (bytes.fromhex(pubkey), kind),
-        )
-        return parse_event(json.loads(row[0])) if row else None
+        return await self._database.readers.run(lambda connection: read_latest(connection, pubkey, kind))
+
+
+def read_latest(connection: sqlite3.Connection, pubkey: str, kind: int) -> Event | None:
+    """Return an author's newest event of a kind, which may have expired."""
+    row = connection.execute(
+        "SELECT event FROM public_events WHERE pubkey = ? AND kind = ? ORDER BY created_at DESC, id LIMIT 1",
+        (bytes.fromhex(pubkey), kind),
+    ).fetchone()
+    return parse_event(json.loads(row[0])) if row else None
 
 
 def purge_public_events(connection: sqlite3.Connection, now: int, chunk: int) -> int:

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import sqlite3
 
-from storage.accounts import record_seen
-from storage.balances import take_permit
+from nips.kinds import INBOX_RELAYS
+from storage.accounts import find_caller, record_seen
+from storage.balances import balance_after, read_balances, record_balance
 from storage.database import Database
 from storage.encryption import Vault, place
 from storage.gift_wraps import insert_wrap
 from storage.hours import hour_after, hour_of
-from storage.inbox import remove_wraps
-from storage.interface import AlreadyKnown, Answer, Committed, KnownRequest, NoPermit, QueuedReply, RequestKey
+from storage.inbox import take_wraps
+from storage.interface import (
+    AlreadyKnown,
+    Answer,
+    Committed,
+    Dossier,
+    KnownRequest,
+    NoPermit,
+    QueuedReply,
+    Recorded,
+    RequestKey,
+    SeenBefore,
+)
 from storage.outbox import enqueue
+from storage.public_events import read_latest
 
 # One statement for both keys; the rumor's own answer comes before that of another rumor with the same id.
 _FIND = "SELECT rumor, answer FROM responses WHERE rumor = ? OR request = ? ORDER BY rumor = ? DESC LIMIT 1"
@@ -24,13 +37,14 @@ class SqliteRequests:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def find(self, *, scope: str, request_id: str, rumor_id: str) -> KnownRequest | None:
-        """Return the answer to this very rumor or, failing that, to this (scope, id)."""
+    async def look_up(self, *, asker: str, request_id: str, rumor_id: str) -> Dossier:
+        """Return what is on record about a request and who asks."""
         vault = self._database.vault
-        row = await self._database.readers.row(_FIND, _keys(vault, scope, request_id, rumor_id))
-        return _known(vault, *row) if row else None
+        return await self._database.readers.run(
+            lambda connection: _look_up(connection, vault, asker, request_id, rumor_id)
+        )
 
-    async def commit(self, answer: Answer) -> Committed | NoPermit | AlreadyKnown:
+    async def commit(self, answer: Answer) -> Recorded:
         """Record everything about an answer, or nothing."""
         vault = self._database.vault
         return await self._database.writer.run(lambda connection: _commit(connection, vault, answer))
@@ -44,16 +58,31 @@ def purge_responses(connection: sqlite3.Connection, now: int, chunk: int) -> int
     ).rowcount
 
 
-def _commit(connection: sqlite3.Connection, vault: Vault, answer: Answer) -> Committed | NoPermit | AlreadyKnown:
-    # Nothing is written before both refusals are past.
-    if answer.request is not None:
-        known = _find(connection, vault, answer.request)
+def _look_up(connection: sqlite3.Connection, vault: Vault, asker: str, request_id: str, rumor_id: str) -> Dossier:
+    caller = find_caller(connection, vault, asker)
+    scope = caller[0].pubkey if caller else asker
+    return Dossier(
+        caller=caller,
+        known=_find(connection, vault, scope, request_id, rumor_id),
+        balances=read_balances(connection, caller[0].number) if caller else {},
+        inbox_list=read_latest(connection, asker, INBOX_RELAYS),
+    )
+
+
+def _commit(connection: sqlite3.Connection, vault: Vault, answer: Answer) -> Recorded:
+    # Nothing is written before all refusals are past, but for the clock of a permit that is refused.
+    request = answer.request
+    if request is not None:
+        known = _find(connection, vault, request.scope, request.request_id, request.rumor_id)
         if known is not None:
             return AlreadyKnown(known)
-    if answer.permit is not None:
-        refusal = take_permit(connection, answer.permit)
-        if refusal is not None:
-            return refusal
+    left = balance_after(connection, answer.permit) if answer.permit else None
+    if isinstance(left, NoPermit):
+        return left
+    if answer.wrap_ids and not take_wraps(connection, vault, answer.wrap_ids, answer.seen_until):
+        return SeenBefore()
+    if answer.permit is not None and left is not None:
+        record_balance(connection, answer.permit, left)
     if answer.request is not None:
         _insert(connection, vault, answer.request, answer)
     if answer.extended is not None:
@@ -64,21 +93,18 @@ def _commit(connection: sqlite3.Connection, vault: Vault, answer: Answer) -> Com
             queued.append(enqueue(connection, vault, reply))
         else:
             insert_wrap(connection, vault, reply.wrap, recipient=reply.recipient, expires_at=reply.expires_at)
-    remove_wraps(connection, vault, answer.wrap_ids)
     if answer.seen_device is not None:
         record_seen(connection, vault, answer.seen_device, answer.seen_day)
     return Committed(tuple(queued))
 
 
-def _find(connection: sqlite3.Connection, vault: Vault, request: RequestKey) -> KnownRequest | None:
-    keys = _keys(vault, request.scope, request.request_id, request.rumor_id)
-    row = connection.execute(_FIND, keys).fetchone()
-    return _known(vault, *row) if row else None
-
-
-def _keys(vault: Vault, scope: str, request_id: str, rumor_id: str) -> tuple[bytes, bytes, bytes]:
+def _find(
+    connection: sqlite3.Connection, vault: Vault, scope: str, request_id: str, rumor_id: str
+) -> KnownRequest | None:
+    """Return the answer to this very rumor or, failing that, to this (scope, id)."""
     rumor = _rumor_index(vault, rumor_id)
-    return rumor, _request_index(vault, scope, request_id), rumor
+    row = connection.execute(_FIND, (rumor, _request_index(vault, scope, request_id), rumor)).fetchone()
+    return _known(vault, *row) if row else None
 
 
 def _insert(connection: sqlite3.Connection, vault: Vault, request: RequestKey, answer: Answer) -> None:

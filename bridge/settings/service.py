@@ -35,6 +35,13 @@ class InboxSettings:
         10_000, "Requests that may wait; beyond that wraps for the bridge are refused.", least=1, most=10_000_000
     )
     concurrency: int = number(64, "Requests that are worked on at once.", least=1, most=10_000)
+    keep_after_seconds: float = number(
+        0.05,
+        "Time after which a request that is still being worked on is written down and acknowledged; what is answered "
+        "sooner is acknowledged with its answer, at half the cost.",
+        least=0,
+        most=10,
+    )
     deadline_seconds: float = number(
         15, "Time for one request; then it is answered with an error.", least=0.1, most=600
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,8 @@ from bridge.errors import ProviderFailed
 from bridge.settings.service import Admission
 from nips.nip59 import Rumor
 from storage.errors import StorageFailed
-from storage.interface import Answer
-from storage.permits import Balance, full
+from storage.interface import Answer, Dossier
+from storage.permits import Balance
 from tests.support.clock import FixedClock
 from tests.support.edges import ScriptedProvider
 from tests.support.pipeline import Client, Json, Pipeline, a_pipeline
@@ -145,12 +146,16 @@ async def test_as_much_is_worked_on_at_once_as_there_are_permits(tmp_path: Path)
 
 def with_stale_balances(bridge: Pipeline, patch: pytest.MonkeyPatch) -> None:
     """Have promises made on a balance that is read as full: another answer was charged since."""
-    permits = bridge.core.inbox._dispatcher._permits
+    look_up = bridge.storage.requests.look_up
 
-    async def stale(limiter: str, account: int, now_ms: int) -> Balance:
-        return full(permits.buckets[limiter], now_ms)
+    async def stale_dossier(**key: str) -> Dossier:
+        return replace(await look_up(**key), balances={})
 
-    patch.setattr(permits, "_balance", stale)
+    async def stale(account: int) -> dict[str, Balance]:
+        return {}
+
+    patch.setattr(bridge.storage.requests, "look_up", stale_dossier)
+    patch.setattr(bridge.storage.permits, "balances", stale)
 
 
 async def test_a_permit_that_was_gone_by_the_time_of_the_answer_is_refused_honestly(

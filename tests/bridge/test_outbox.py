@@ -24,7 +24,7 @@ from tests.support.clock import FixedClock
 from tests.support.deadline import within
 from tests.support.edges import RecordingRelay, ScriptedPublisher
 from tests.support.entropy import SeededEntropy
-from tests.support.pipeline import LIVE, OWN_URL, STORED, Client, a_storage
+from tests.support.pipeline import LIVE, OWN_URL, STORED, Client, a_sealing, a_storage
 from tests.support.wraps import BRIDGE
 
 ALICE, BOB = Client("alice"), Client("bob")
@@ -63,7 +63,7 @@ class Office:
         self.clock = clock or FixedClock()
         self.here = RecordingRelay()
         self.replies = ReplyWriter(
-            BRIDGE,
+            a_sealing(BRIDGE, self.clock, SeededEntropy(run)),
             times=ReplyTimes(RETENTION, FREE_FOR, LIVE_FOR, 172_800),
             own_url=lambda: OWN_URL,
             upstream=self.publishers,
@@ -97,7 +97,7 @@ class Office:
             )
             recorded = await self.storage.requests.commit(Answer(wrap_ids=[], replies=replies))
             assert isinstance(recorded, Committed)
-            await self.outbox.send(replies, recorded.queued)
+            await self.outbox.send(replies, recorded.queued, response)
         return responses
 
     async def rows(self, destination: str = HERE) -> Sequence[OutboxRow]:
@@ -122,6 +122,11 @@ class Office:
         self.clock.advance(seconds)
         for lane in self.outbox._lanes.values():
             lane.waker.set()
+
+    async def came(self, client: Client) -> None:
+        """Tell that a client listens, and wait until it has what waited for it."""
+        self.outbox.listener_came(client.key)
+        await self.outbox._deliver_waiting()
 
     async def flush(self) -> None:
         async with within(20):
@@ -165,7 +170,7 @@ async def test_a_live_answer_waits_for_its_asker_to_listen(storage: SqliteStorag
     assert len(await office.rows()) == 3
     office.clock.advance(LIVE_FOR - 1)
     office.here.listen(ALICE.key, LIVE)
-    office.outbox.listener_came(ALICE.key)
+    await office.came(ALICE)
     assert office.heard() == [response.content for response in responses]
     assert all(wrap.created_at >= office.clock.now() - 30 for wrap in office.here.delivered)
     async with office.running():
@@ -177,8 +182,8 @@ async def test_a_live_answer_is_delivered_once(storage: SqliteStorage) -> None:
     office = Office(storage)
     await office.answer(LIVE)
     office.here.listen(ALICE.key, LIVE)
-    office.outbox.listener_came(ALICE.key)
-    office.outbox.listener_came(ALICE.key)
+    await office.came(ALICE)
+    await office.came(ALICE)
     assert len(office.heard()) == 1
 
 
@@ -186,7 +191,7 @@ async def test_a_live_answer_is_for_its_asker_only(storage: SqliteStorage) -> No
     office = Office(storage)
     await office.answer(LIVE)
     office.here.listen(BOB.key, LIVE)
-    office.outbox.listener_came(BOB.key)
+    await office.came(BOB)
     assert office.here.delivered == []
     assert len(await office.rows()) == 1
 
@@ -195,10 +200,10 @@ async def test_a_listener_for_other_wraps_does_not_get_it(storage: SqliteStorage
     office = Office(storage)
     (response,) = await office.answer(LIVE)
     office.here.listen(ALICE.key, STORED)
-    office.outbox.listener_came(ALICE.key)
+    await office.came(ALICE)
     assert office.heard() == []
     office.here.listen(ALICE.key, LIVE)
-    office.outbox.listener_came(ALICE.key)
+    await office.came(ALICE)
     assert office.heard() == [response.content]
 
 
@@ -211,7 +216,7 @@ async def test_a_live_answer_that_a_listener_did_not_get_waits_on(
     with monkeypatch.context() as patch:
         patch.setattr(office.here, "deliver", lambda event: 0)
         (response,) = await office.answer(LIVE)
-    office.outbox.listener_came(ALICE.key)
+    await office.came(ALICE)
     assert office.heard() == [response.content]
 
 
@@ -220,7 +225,7 @@ async def test_a_live_answer_whose_time_is_over_is_not_delivered(storage: Sqlite
     await office.answer(LIVE, amount=2)
     office.clock.advance(LIVE_FOR)
     office.here.listen(ALICE.key, LIVE)
-    office.outbox.listener_came(ALICE.key)
+    await office.came(ALICE)
     assert office.here.delivered == []
 
 
@@ -230,9 +235,9 @@ async def test_a_listener_for_other_wraps_that_comes_too_late_does_no_harm(stora
     office.clock.advance(LIVE_FOR)
     (fresh,) = await office.answer(LIVE)
     office.here.listen(ALICE.key, STORED)
-    office.outbox.listener_came(ALICE.key)
+    await office.came(ALICE)
     office.here.listen(ALICE.key, LIVE)
-    office.outbox.listener_came(ALICE.key)
+    await office.came(ALICE)
     assert office.heard() == [fresh.content]
 
 
@@ -243,9 +248,9 @@ async def test_a_clock_that_was_set_back_does_no_harm_either(storage: SqliteStor
     await office.answer(LIVE)
     office.clock.advance(70)
     office.here.listen(ALICE.key, STORED)
-    office.outbox.listener_came(ALICE.key)
+    await office.came(ALICE)
     office.here.listen(ALICE.key, LIVE)
-    office.outbox.listener_came(ALICE.key)
+    await office.came(ALICE)
     assert office.heard() == [older.content]
 
 
@@ -256,7 +261,7 @@ async def test_answers_of_several_ages_survive_a_listener_that_wants_none_of_the
         office.clock.advance(LIVE_FOR / 3)
     office.here.listen(ALICE.key, STORED)
     for _ in range(3):
-        office.outbox.listener_came(ALICE.key)
+        await office.came(ALICE)
         office.clock.advance(LIVE_FOR / 3)
     assert office.here.delivered == []
 
@@ -268,8 +273,8 @@ async def test_no_more_live_answers_wait_in_memory_than_allowed_and_the_rest_is_
     responses = await office.answer(LIVE, amount=5)
     assert len(office.outbox._held) == 3
     office.here.listen(ALICE.key, LIVE)
-    office.outbox.listener_came(ALICE.key)
-    assert office.heard() == [response.content for response in responses[2:]]
+    await office.came(ALICE)
+    assert office.heard()[:3] == [response.content for response in responses[2:]]
     async with office.running():
         await office.flush()
     assert sorted(office.heard()) == sorted(response.content for response in responses)
@@ -284,11 +289,11 @@ async def test_nobody_loses_an_answer_to_others_who_ask_much(storage: SqliteStor
             await office.answer(LIVE, client=Client(f"stranger {number}"))
         assert ALICE.key not in office.outbox._held.recipients
         office.here.listen(ALICE.key, LIVE)
-        office.outbox.listener_came(ALICE.key)
+        await office.came(ALICE)
         await office.here.wait_delivered(1)
         assert office.heard() == [response.content]
         await office.flush()
-        office.outbox.listener_came(ALICE.key)
+        await office.came(ALICE)
         await office.flush()
     assert office.heard() == [response.content]
     assert len(await office.rows()) == 20
@@ -302,7 +307,7 @@ async def test_one_asker_holds_no_more_than_its_share_and_loses_nothing_by_it(st
         assert len(office.outbox._held) == 3
         for client in (ALICE, BOB):
             office.here.listen(client.key, LIVE)
-            office.outbox.listener_came(client.key)
+            await office.came(client)
         await office.flush()
     assert sorted(office.heard()) == sorted(response.content for response in responses)
     assert office.heard(BOB) == [other.content]
@@ -324,11 +329,11 @@ async def test_what_was_delivered_and_is_not_removed_yet_is_not_read_again(
     monkeypatch.setattr(storage.outbox, "delivered", fail_first)
     await office.answer(LIVE, amount=3)
     office.here.listen(ALICE.key, LIVE)
-    office.outbox.listener_came(ALICE.key)
+    await office.came(ALICE)
     async with office.running():
         async with within(20):
             await removing.wait()
-        office.outbox.listener_came(ALICE.key)
+        await office.came(ALICE)
         await office.flush()
     assert len(office.heard()) == len(set(office.heard())) == 3
     assert await office.rows() == []
@@ -345,9 +350,9 @@ async def test_an_answer_that_is_recorded_and_not_sent_yet_is_delivered_once(sto
     assert isinstance(recorded, Committed)
     office.here.listen(ALICE.key, LIVE)
     async with office.running():
-        office.outbox.listener_came(ALICE.key)
+        await office.came(ALICE)
         await office.flush()
-        await office.outbox.send(replies, recorded.queued)
+        await office.outbox.send(replies, recorded.queued, response)
         await office.flush()
     assert office.heard() == [response.content]
     assert len(await office.rows()) == 2
@@ -382,7 +387,7 @@ async def test_the_store_is_not_asked_when_nothing_was_left_out(
     (response,) = await office.answer(LIVE)
     monkeypatch.delattr(type(storage.outbox), "waiting_for")
     office.here.listen(ALICE.key, LIVE)
-    office.outbox.listener_came(ALICE.key)
+    await office.came(ALICE)
     async with office.running():
         await office.flush()
     assert office.heard() == [response.content]
@@ -397,9 +402,9 @@ async def test_whoever_has_not_proved_the_key_takes_no_answer_from_its_asker(sto
         await office.flush()
         assert len(await office.rows()) == 1
         office.here.listen(ALICE.key, LIVE)
-        office.outbox.listener_came(ALICE.key)
+        await office.came(ALICE)
         await office.flush()
-        office.outbox.listener_came(ALICE.key)
+        await office.came(ALICE)
     assert office.heard() == [response.content] * 2
     first, second = office.here.delivered
     assert first.id != second.id
@@ -412,10 +417,10 @@ async def test_nor_does_it_take_what_was_left_out(storage: SqliteStorage) -> Non
     (response, _) = [*await office.answer(LIVE), *await office.answer(LIVE, client=BOB)]
     async with office.running():
         office.here.listen_unproved(ALICE.key, LIVE)
-        office.outbox.listener_came(ALICE.key)
+        await office.came(ALICE)
         await office.flush()
         office.here.listen(ALICE.key, LIVE)
-        office.outbox.listener_came(ALICE.key)
+        await office.came(ALICE)
         await office.flush()
     assert office.heard() == [response.content] * 2
     assert [row.recipient for row in await office.rows()] == [BOB.key]
@@ -441,7 +446,7 @@ async def test_live_answers_of_an_earlier_run_are_taken_up_unless_their_time_is_
     after = Office(storage, clock=before.clock, run=2)
     await after.outbox.recover()
     after.here.listen(ALICE.key, LIVE)
-    after.outbox.listener_came(ALICE.key)
+    await after.came(ALICE)
     assert after.heard() == [second.content]
 
 

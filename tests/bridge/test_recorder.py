@@ -14,7 +14,17 @@ from client.envelope import Reply
 from nips.nip40 import expiration
 from nips.nip59 import Rumor
 from protocol.catalogue import load_catalogue
-from storage.interface import HERE, AlreadyKnown, Committed, InboxId, KnownRequest, NoPermit, Permit, RequestKey
+from storage.interface import (
+    HERE,
+    AlreadyKnown,
+    Committed,
+    InboxId,
+    KnownRequest,
+    NoPermit,
+    Permit,
+    Recorded,
+    RequestKey,
+)
 from storage.permits import Bucket
 from tests.support.pipeline import STORED, Client, Pipeline, a_pipeline
 
@@ -49,7 +59,8 @@ async def stored_for(bridge: Pipeline, arrival: Arrival, request_id: str = "r1")
 
 
 async def find(bridge: Pipeline, arrival: Arrival, request_id: str = "r1") -> KnownRequest | None:
-    return await bridge.storage.requests.find(scope=ALICE.key, request_id=request_id, rumor_id=arrival.rumor.id)
+    rumor_id = arrival.rumor.id
+    return (await bridge.storage.requests.look_up(asker=ALICE.key, request_id=request_id, rumor_id=rumor_id)).known
 
 
 def a_permit(bridge: Pipeline, now_ms: int | None = None) -> Permit:
@@ -58,7 +69,7 @@ def a_permit(bridge: Pipeline, now_ms: int | None = None) -> Permit:
 
 async def record(
     bridge: Pipeline, arrival: Arrival, *, stored: Stored | None = None, permit: Permit | None = None
-) -> Committed | NoPermit | AlreadyKnown:
+) -> Recorded:
     return await recorder_of(bridge).record(
         arrival, request_id="r1", reply=Reply.SAME, body=BODY, stored=stored, permit=permit
     )
@@ -87,7 +98,8 @@ async def test_what_cost_its_asker_nothing_is_not_stored_for_long(bridge: Pipeli
     await record(bridge, refused)
     found = await find(bridge, kept)
     assert found is not None
-    await recorder_of(bridge).repeat(kept, request_id="r1", reply=Reply.SAME, known=found)
+    again = await an_arrival(bridge, kept.rumor)
+    await recorder_of(bridge).repeat(again, request_id="r1", reply=Reply.SAME, known=found)
     lives = [expiration(answer.wrap) for answer in await bridge.answers(ALICE)]
     times = bridge.settings.replies
     assert sorted(life - bridge.clock.now() for life in lives if life) == [

@@ -131,10 +131,10 @@ async def test_what_breaks_before_any_service_is_a_fault_of_ours_too(
 ) -> None:
     async with a_pipeline(tmp_path) as bridge:
 
-        async def broken(key: str) -> None:
+        async def broken(**_: str) -> None:
             raise RuntimeError("planted-secret")
 
-        monkeypatch.setattr(bridge.core.inbox._dispatcher._door, "known", broken)
+        monkeypatch.setattr(bridge.storage.requests, "look_up", broken)
         answer = await bridge.ask(ALICE, "account.get")
         assert answer.code == "BRIDGE_INTERNAL"
         assert await bridge.waiting() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from bridge.errors import ProviderFailed, Unavailable
 from bridge.settings.service import Admission
 from client.publications import Outcome
-from storage.interface import HERE, KnownRequest
+from storage.interface import HERE, Dossier
 from tests.support.clock import FixedClock
 from tests.support.edges import RecordingRelay, ScriptedProvider, ScriptedPublisher
 from tests.support.pipeline import LIVE, STORED, Client, Json, a_pipeline
@@ -385,10 +386,12 @@ async def test_an_answer_recorded_by_another_process_meanwhile_is_repeated(
         rumor = bridge.request(ALICE, TURN)
         first = await bridge.answer(ALICE, rumor)
 
-        async def blind(*, scope: str, request_id: str, rumor_id: str) -> KnownRequest | None:
-            return None
+        look_up = bridge.storage.requests.look_up
 
-        monkeypatch.setattr(bridge.storage.requests, "find", blind)
+        async def blind(**key: str) -> Dossier:
+            return replace(await look_up(**key), known=None)
+
+        monkeypatch.setattr(bridge.storage.requests, "look_up", blind)
         again = await bridge.answer(ALICE, rumor)
         assert again.rumor == first.rumor
         assert await bridge.remaining(ALICE, "turn") == 99

@@ -20,7 +20,7 @@ from storage.interface import HERE, QueuedReply, StoredReply
 from storage.sqlite import SqliteStorage
 from tests.support.clock import FixedClock
 from tests.support.entropy import SeededEntropy
-from tests.support.pipeline import LIVE, OWN_URL, STORED, Client, a_storage, verified
+from tests.support.pipeline import LIVE, OWN_URL, STORED, Client, a_sealing, a_storage, verified
 from tests.support.wraps import BRIDGE
 
 ALICE = Client("alice")
@@ -42,7 +42,7 @@ class Post:
         self.storage = storage
         self.clock = FixedClock()
         self.writer = ReplyWriter(
-            BRIDGE,
+            a_sealing(BRIDGE, self.clock, SeededEntropy()),
             times=ReplyTimes(RETENTION, FREE_FOR, LIVE_FOR, BACK),
             own_url=lambda: OWN_URL,
             upstream=upstream,
@@ -184,7 +184,7 @@ async def test_a_live_answer_waits_as_a_rumor_and_not_for_long(storage: SqliteSt
 
 async def test_a_live_wrap_is_of_now_and_new_each_time(storage: SqliteStorage) -> None:
     post = Post(storage)
-    wraps = [post.writer.wrap_live(post.a_response(), ALICE.key) for _ in range(30)]
+    wraps = [await post.writer.wrap_live(post.a_response(), ALICE.key) for _ in range(30)]
     now = post.clock.now()
     assert all(now - 30 <= stamp <= now for wrap in wraps for stamp in (wrap.created_at, seal_time(wrap)))
     assert len({wrap.id for wrap in wraps}) == len({wrap.pubkey for wrap in wraps}) == 30

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from storage.balances import SqlitePermits, purge_full, take_permit
+from storage.balances import SqlitePermits, balance_after, purge_full, record_balance
 from storage.database import Database
 from storage.interface import NoPermit, Permit
 from storage.permits import Balance, Bucket
@@ -18,7 +18,15 @@ HOUR_MS = 3_600_000
 
 async def take(database: Database, permit: Permit) -> NoPermit | None:
     """Take a permit in a transaction of its own."""
-    return await database.writer.run(lambda connection: take_permit(connection, permit))
+
+    def work(connection: sqlite3.Connection) -> NoPermit | None:
+        left = balance_after(connection, permit)
+        if isinstance(left, NoPermit):
+            return left
+        record_balance(connection, permit, left)
+        return None
+
+    return await database.writer.run(work)
 
 
 async def test_bucket_without_a_row_is_full(database: Database) -> None:

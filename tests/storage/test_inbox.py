@@ -46,7 +46,7 @@ async def test_entry_that_goes_leaves_those_of_other_links(storage: SqliteStorag
     copied, original = an_entry(), an_entry(link=LINK)
     for entry in (copied, original, an_entry(1)):
         await add(storage, entry)
-    await storage.inbox.drop([an_entry(1).id])
+    await storage.inbox.drop([an_entry(1).id], seen_until=NOW)
     await storage.requests.commit(an_answer(0))
     assert await storage.inbox.waiting() == [(2, original)]
     assert await add(storage, copied) is Added.DUPLICATE
@@ -61,14 +61,14 @@ async def test_full_inbox_remembers_nothing_of_what_it_refused(storage: SqliteSt
     assert await add(storage, an_entry(0), max_waiting=1) is Added.ADDED
     assert await add(storage, an_entry(1), max_waiting=1) is Added.FULL
     assert await add(storage, an_entry(0), max_waiting=1) is Added.DUPLICATE
-    await storage.inbox.drop([an_entry(0).id])
+    await storage.inbox.drop([an_entry(0).id], seen_until=NOW)
     assert await add(storage, an_entry(1), max_waiting=1) is Added.ADDED
 
 
 async def test_dropped_wrap_stays_remembered(storage: SqliteStorage) -> None:
     await add(storage, an_entry(0))
     await add(storage, an_entry(1))
-    await storage.inbox.drop([an_entry(0).id, InboxId(a_hex(99), HERE)])
+    await storage.inbox.drop([an_entry(0).id, InboxId(a_hex(99), HERE)], seen_until=NOW)
     assert [entry for _, entry in await storage.inbox.waiting()] == [an_entry(1)]
     assert await add(storage, an_entry(0)) is Added.DUPLICATE
 
@@ -82,7 +82,7 @@ async def test_answered_wrap_stays_remembered(storage: SqliteStorage) -> None:
 
 async def test_id_is_forgotten_within_an_hour_after_its_time(storage: SqliteStorage) -> None:
     await add(storage, an_entry(0))
-    await storage.inbox.drop([an_entry(0).id])
+    await storage.inbox.drop([an_entry(0).id], seen_until=NOW)
     await storage.purge(now=SEEN_UNTIL - 1, buckets={})
     assert await add(storage, an_entry(0)) is Added.DUPLICATE
     await storage.purge(now=SEEN_UNTIL + 3600, buckets={})
@@ -106,7 +106,7 @@ async def test_pages_follow_the_order_of_arrival(storage: SqliteStorage) -> None
 async def test_number_is_never_used_again(storage: SqliteStorage) -> None:
     await add(storage, an_entry(0))
     ((number, _),) = await storage.inbox.waiting()
-    await storage.inbox.drop([an_entry(0).id])
+    await storage.inbox.drop([an_entry(0).id], seen_until=NOW)
     await add(storage, an_entry(1))
     assert [entry for _, entry in await storage.inbox.waiting(after=number)] == [an_entry(1)]
 

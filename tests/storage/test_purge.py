@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from nips.kinds import PROFILE
-from storage.balances import take_permit
 from storage.database import Database
 from storage.gift_wraps import SqliteGiftWraps
 from storage.inbox import SqliteInbox
@@ -37,14 +35,13 @@ async def fill(database: Database) -> None:
         await SqliteInbox(database).add(an_entry(number), seen_until=over, max_waiting=100)
         answer = an_answer(number)
         reply = replace(a_queued_reply(number), expires_at=over)
-        await SqliteRequests(database).commit(Answer([], [reply], answer.request, "{}", forget_at=over))
         wraps = SqliteGiftWraps(database)
         await wraps.add(a_wrap(number, to=a_hex(1)), recipient=a_hex(1), expires_at=over, quota=100)
         tags = [("expiration", str(over))]
         await SqlitePublicEvents(database).put(an_event(author=number, kind=PROFILE, tags=tags))
         # A permit taken a minute before is back; one taken at the time of the purge is not.
         permit = a_permit(account=number, now_ms=(over - 60) * 1000)
-        await database.writer.run(partial(take_permit, permit=permit))
+        await SqliteRequests(database).commit(Answer([], [reply], answer.request, "{}", over, permit=permit))
 
 
 async def amounts(database: Database) -> dict[str, int]:

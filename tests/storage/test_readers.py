@@ -75,7 +75,7 @@ async def test_clients_of_the_relay_cannot_take_the_bridges_readers(database: Da
         stored = SqliteGiftWraps(database).query(Filter(), recipients=[a_hex(1)], now=NOW, limit=1)
         public = SqlitePublicEvents(database).query(Filter(), now=NOW, limit=1)
         asked += [asyncio.create_task(stored), asyncio.create_task(public)]
-        assert await SqliteRequests(database).find(scope=a_hex(0), request_id="x", rumor_id=a_hex(0)) is None
+        assert (await SqliteRequests(database).look_up(asker=a_hex(0), request_id="x", rumor_id=a_hex(0))).known is None
         assert await SqliteAccounts(database).find(a_hex(0)) is None
         assert await SqlitePublicEvents(database).latest(a_hex(0), INBOX_RELAYS) is None
         assert not any(task.done() for task in asked)

@@ -12,6 +12,7 @@ from nips.filter import Filter
 from storage.errors import StorageFailed
 from storage.interface import (
     HERE,
+    Added,
     AlreadyKnown,
     Answer,
     Committed,
@@ -19,6 +20,7 @@ from storage.interface import (
     NoPermit,
     QueuedReply,
     RequestKey,
+    SeenBefore,
     StoredReply,
 )
 from storage.permits import Balance
@@ -41,7 +43,7 @@ from tests.storage.builders import (
 async def find(storage: SqliteStorage, number: int, *, scope: int = 0, rumor: int | None = None) -> KnownRequest | None:
     """Look a request up."""
     key = a_request(number, scope=scope, rumor=rumor)
-    return await storage.requests.find(scope=key.scope, request_id=key.request_id, rumor_id=key.rumor_id)
+    return (await storage.requests.look_up(asker=key.scope, request_id=key.request_id, rumor_id=key.rumor_id)).known
 
 
 async def contents(storage: SqliteStorage) -> tuple[int, Sequence[int], Sequence[str], dict[str, Balance]]:
@@ -151,9 +153,10 @@ async def test_answer_without_its_permit_writes_nothing(storage: SqliteStorage) 
 
 
 async def test_answer_that_is_not_stored_may_be_given_again(storage: SqliteStorage) -> None:
-    await accept(storage, 0)
-    for _ in range(2):
-        assert isinstance(await storage.requests.commit(replace(an_answer(0), request=None)), Committed)
+    await accept(storage, 0, 1)
+    for number in range(2):
+        again = replace(an_answer(0), request=None, wrap_ids=[an_entry(number).id])
+        assert isinstance(await storage.requests.commit(again), Committed)
     assert await find(storage, 0) is None
     waiting, queued, kept, _ = await contents(storage)
     assert (waiting, len(queued), len(kept)) == (0, 2, 1)
@@ -215,3 +218,18 @@ async def test_figures_in_force_at_the_commit_count(storage: SqliteStorage) -> N
     smaller = replace(BUCKET, burst=1)
     await storage.requests.commit(an_answer(1, permit=a_permit(bucket=smaller)))
     assert (await storage.permits.balances(1))["turn"].worth_ms == 0
+
+
+async def test_answer_to_a_wrap_that_was_never_kept_remembers_that_it_came(storage: SqliteStorage) -> None:
+    answer = replace(an_answer(0), request=None, permit=a_permit(), seen_until=NOW + 60)
+    assert isinstance(await storage.requests.commit(answer), Committed)
+    before = await contents(storage)
+    assert await storage.requests.commit(answer) == SeenBefore()
+    assert await contents(storage) == before
+    assert await storage.inbox.add(an_entry(0), seen_until=NOW + 60, max_waiting=10) is Added.DUPLICATE
+
+
+async def test_answer_counts_when_one_of_its_wraps_is_new(storage: SqliteStorage) -> None:
+    await storage.requests.commit(replace(an_answer(0), request=None))
+    both = replace(an_answer(1), request=None, wrap_ids=[an_entry(0).id, an_entry(1).id])
+    assert isinstance(await storage.requests.commit(both), Committed)

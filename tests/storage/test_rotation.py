@@ -38,7 +38,7 @@ async def is_whole(storage: SqliteStorage, numbers: range) -> bool:
     assert [row.recipient for row in queued] == [a_hex(number + 100) for number in numbers]
     for number in numbers:
         key = a_request(number + 100)
-        assert await storage.requests.find(scope=key.scope, request_id=key.request_id, rumor_id=key.rumor_id)
+        assert (await storage.requests.look_up(asker=key.scope, request_id=key.request_id, rumor_id=key.rumor_id)).known
         assert await storage.accounts.find(a_hex(number))
         assert await storage.secrets.get(f"secret {number}") == b"value"
         assert await storage.gift_wraps.query(Filter(), recipients=[a_hex(number + 100)], now=NOW, limit=1)

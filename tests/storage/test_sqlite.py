@@ -113,7 +113,7 @@ async def test_files_reveal_nothing_that_was_planted(
     await plant(storage)
     while_open = folder_bytes()
     await storage.outbox.delivered([1])
-    await storage.inbox.drop([InboxId(a_hex(1, what="wrap"), LINK)])
+    await storage.inbox.drop([InboxId(a_hex(1, what="wrap"), LINK)], seen_until=NOW)
     await storage.purge(now=NOW + 10, buckets={"turn": BUCKET})
     await storage.close()
     after_closing = folder_bytes()
@@ -132,7 +132,7 @@ async def test_everything_is_there_after_closing_and_opening(path: Path, key_rin
     ((_, entry),) = await storage.inbox.waiting()
     assert isinstance(entry, InboxEntry)
     assert entry.id == InboxId(a_hex(1, what="wrap"), LINK)
-    known = await storage.requests.find(scope=SCOPE, request_id=REQUEST_ID, rumor_id=RUMOR)
+    known = (await storage.requests.look_up(asker=SCOPE, request_id=REQUEST_ID, rumor_id=RUMOR)).known
     assert known is not None
     assert (known.rumor_id, known.digest) == (RUMOR, DIGEST)
     assert len(await storage.outbox.waiting(destination=DESTINATION, now=NOW)) == 2
@@ -190,7 +190,7 @@ async def test_killed_process_kept_every_answer_that_it_told_of(path: Path, key_
     storage = await open_storage(path, key_ring)
     for number in numbers:
         key = a_request(number)
-        assert await storage.requests.find(scope=key.scope, request_id=key.request_id, rumor_id=key.rumor_id)
+        assert (await storage.requests.look_up(asker=key.scope, request_id=key.request_id, rumor_id=key.rumor_id)).known
     queued = await storage.outbox.waiting(destination=HERE, now=NOW, limit=100_000)
     payloads = [row.payload_json for row in queued]
     assert {f'{{"rumor":{number}}}' for number in numbers} <= set(payloads)

@@ -18,10 +18,12 @@ from typing import Any, Final
 
 from bridge.identity import Identity, load_identity, make_identity
 from bridge.outbox import Deliverer, Publisher
+from bridge.sealing import LocalSealing
 from bridge.settings.tree import Settings
 from bridge.turn.coturn import CoturnProvider
 from bridge.turn.provider import TurnProvider
 from bridge.wiring import Core, Surroundings, build_core
+from bridge.workers.from_settings import build_sealing
 from client.wrapping import wrap_rumor
 from nips import kinds
 from nips.event import VerifiedEvent, parse_event
@@ -316,12 +318,14 @@ async def a_pipeline(
     async with a_storage(folder) as storage:
         identity = await open_identity(storage)
         settings = settings_with({"turn.stun_urls": STUN_URLS, "turn.urls": TURN_URLS, **(changes or {})})
+        entropy = SeededEntropy(f"bridge {run}")
         clock, here, publishers = clock or FixedClock(), here or RecordingRelay(), publishers or {}
         around = Surroundings(
             identity=identity,
+            sealing=build_sealing(settings, identity.secret, clock=clock, entropy=entropy),
             storage=storage,
             clock=clock,
-            entropy=SeededEntropy(f"bridge {run}"),
+            entropy=entropy,
             catalogue=load_catalogue(),
             here=_as_deliverer(here),
             publishers=_as_publishers(publishers),
@@ -372,3 +376,8 @@ def _as_deliverer(here: Deliverer) -> Deliverer:
 
 def _as_publishers(publishers: Mapping[str, Publisher]) -> Mapping[str, Publisher]:
     return publishers
+
+
+def a_sealing(secret: SecretKey, clock: FixedClock, entropy: SeededEntropy) -> LocalSealing:
+    """Return what opens and seals with a key, in this process."""
+    return LocalSealing(secret, clock=clock, entropy=entropy, max_known_senders=10, unsigned_seals=True)
