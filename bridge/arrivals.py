@@ -51,11 +51,6 @@ class Arrivals:
     def __len__(self) -> int:
         return len(self._by_rumor)
 
-    def has(self, rumor_id: str, wrap: InboxId) -> bool:
-        """Tell whether this very wrap came by this link already, and is being answered."""
-        under_way = self._by_rumor.get(rumor_id)
-        return under_way is not None and wrap in under_way.wrap_ids
-
     @asynccontextmanager
     async def enter(
         self, rumor: Rumor, *, wrap_kind: int, received_at: int, wrap_id: str, link: str

@@ -15,6 +15,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -99,6 +101,7 @@ class Inbox:
         self._dispatcher = dispatcher
         self._clock = clock
         self._rules = rules
+        self._accepting: dict[InboxId, asyncio.Event] = {}
         # As long as the table that it mirrors, which holds `max_waiting` rows at most, and as many as are worked on.
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
 
@@ -110,10 +113,23 @@ class Inbox:
     async def accept(self, wrap: VerifiedEvent, *, link: str) -> Added:
         """See that a wrap is answered; the caller has checked form, signature, recipient and times."""
         waiting = _Waiting(wrap, link, self._clock.now(), is_kept=False)
-        # What comes from other relays has nobody waiting for OK; and is met again after a restart, opened or not.
-        if link == HERE and self._queue.qsize() < self._rules.concurrency:
-            return await self._answer_first(waiting)
-        return await self._keep_first(waiting)
+        async with self._alone(waiting.id):
+            # What comes from other relays has nobody who waits for OK.
+            if link == HERE and self._queue.qsize() < self._rules.concurrency:
+                return await self._answer_first(waiting)
+            return await self._keep_first(waiting)
+
+    @asynccontextmanager
+    async def _alone(self, identity: InboxId) -> AsyncIterator[None]:
+        """Let copies of a wrap wait for the first, so that they find what became of it."""
+        while (under_way := self._accepting.get(identity)) is not None:
+            await under_way.wait()
+        under_way = self._accepting[identity] = asyncio.Event()
+        try:
+            yield
+        finally:
+            del self._accepting[identity]
+            under_way.set()
 
     async def _answer_first(self, waiting: _Waiting) -> Added:
         match await self._fate_of(waiting):
@@ -248,15 +264,14 @@ class Inbox:
         except (InvalidWrap, Dropped) as reason:
             log.debug("wrap dropped", extra={"facts": {"wrap": wrap.id[:8], "reason": str(reason)}})
             return await self._let_go(waiting)
-        is_copy = self._dispatcher.arrivals.has(rumor.id, waiting.id)
         async with self._dispatcher.arrivals.enter(
             rumor, wrap_kind=wrap.kind, received_at=waiting.received_at, wrap_id=wrap.id, link=waiting.link
         ) as arrival:
-            if arrival is not None:
-                await self._dispatcher.answer(arrival)
-                arrival.is_answered = True
-                is_copy = arrival.was_seen
-        return _Fate.KNOWN if is_copy else _Fate.DONE
+            if arrival is None:
+                return _Fate.DONE
+            await self._dispatcher.answer(arrival)
+            arrival.is_answered = True
+            return _Fate.KNOWN if arrival.was_seen else _Fate.DONE
 
     async def _let_go(self, waiting: _Waiting) -> _Fate:
         is_new = await self._storage.inbox.drop([waiting.id], seen_until=self._seen_until(waiting))
