@@ -63,7 +63,7 @@ async def test_sigusr1_has_it_say_how_much_is_in_memory(tmp_path: Path) -> None:
         assert [at_rest[name] for name in ("connections", "subscriptions", "requests", "live_answers")] == [0] * 4
         async with connect(program.url) as client:
             await client.recv()
-            await client.send('["REQ", "s", {"kinds": [10002]}]')
+            await client.send('["REQ", "s", {"kinds": [30001]}]')
             assert json.loads(await client.recv())[:2] == ["EOSE", "s"]
             os.kill(program.pid, signal.SIGUSR1)
             busy = await program.wait_for("figures", connections=1)
