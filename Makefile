@@ -5,7 +5,7 @@ uv = uv==0.13.8
 compile = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help venv lint types test demo bench flame soak lock lock-python lock-node clean
+.PHONY: help venv lint types test demo bench fuzz flame soak lock lock-python lock-node clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ soak: venv ## two hours of mixed load, and a verdict (docs/operator.md)
 flame: ## the flame graph and the cost of each step of a request
 	@scripts/setup.sh bench
 	@.venv/bin/python -m bench.flame
+
+fuzz: venv ## a million hostile frames and wraps; FUZZ='--seed 7 --minutes 5' for other figures
+	@.venv/bin/python -m tests.fuzz $(FUZZ)
 
 lock: lock-python lock-node ## write requirements/ and package-lock.json anew, with today's versions
 

@@ -12,9 +12,9 @@ from tests.fuzz.mutation import MARKER
 LONGEST_REFUSAL: Final = 400
 
 _INTERNAL = re.compile(
-    r"Traceback|File \"|\.py\b|0x[0-9a-f]{6,}|(?i:sqlite)|SELECT |INSERT |UPDATE |gift_wraps|[a-z](Error|Exception)\b"
-    r"|<class|<function|object at|NoneType|subscriptable|unhashable|has no attribute|positional argument"
-    r"|codec can't|\bnips\.|\bbridge\.relay|\bstorage\.|/(?:home|tmp|usr|work)/|site-packages"
+    r"[A-Za-z]\(['\"]|Traceback|File \"|\.py\b|0x[0-9a-f]{6,}|(?i:sqlite)|SELECT |INSERT |UPDATE |gift_wraps"
+    r"|[a-z](Error|Exception)\b|<class|<function|object at|NoneType|subscriptable|unhashable|has no attribute"
+    r"|positional argument|codec can't|\bnips\.|\bbridge\.relay|\bstorage\.|/(?:home|tmp|usr|work)/|site-packages"
 )
 
 

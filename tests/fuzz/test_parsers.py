@@ -18,8 +18,8 @@ from tests.fuzz.mutation import MARKER
 from tests.fuzz.parsers import PARSERS
 
 SEED: Final = 3
-SHARES: Final = {"client-message": 15_000, "relay-message": 10_000, "wrap": 6000}
-"""Mutants in each run; of the others a thousand."""
+MUTANTS: Final = 400
+"""Of each parser; `test_campaign` has many more."""
 
 CORPUS: Final = sorted((Path(__file__).parent / "corpus").glob("*/*"))
 
@@ -27,7 +27,7 @@ CORPUS: Final = sorted((Path(__file__).parent / "corpus").glob("*/*"))
 @pytest.mark.parametrize("name", PARSERS)
 def test_mutants_are_refused_in_foreseen_words_or_read_with_their_meaning(name: str) -> None:
     taken = 0
-    for number in range(SHARES.get(name, 1000)):
+    for number in range(MUTANTS):
         case = a_case(name, seed=SEED, number=number)
         try:
             taken += examine(PARSERS[name], case)
@@ -35,7 +35,7 @@ def test_mutants_are_refused_in_foreseen_words_or_read_with_their_meaning(name: 
             error.add_note(f"{name}, seed {SEED}, case {number}: {case[:500]!r}")
             raise
     # Both ways are gone often enough: mutants that all die at the first gate would try nothing behind it.
-    assert taken >= 5
+    assert taken >= 2
 
 
 @pytest.mark.parametrize("file", CORPUS, ids=lambda file: f"{file.parent.name}/{file.name}")
