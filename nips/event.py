@@ -75,13 +75,13 @@ def parse_event(value: object) -> Event:
     if not isinstance(value, dict):
         raise InvalidEvent("an event is an object")
     return Event(
-        id=parse_hex(value, "id", _ID),
-        pubkey=PublicKey(parse_hex(value, "pubkey", _ID)),
-        created_at=parse_integer(value, "created_at", MAX_INTEGER),
-        kind=parse_integer(value, "kind", MAX_KIND),
-        tags=parse_tags(value.get("tags")),
-        content=parse_content(value.get("content")),
-        sig=parse_hex(value, "sig", _SIGNATURE),
+        parse_hex(value, "id", _ID),
+        PublicKey(parse_hex(value, "pubkey", _ID)),
+        parse_integer(value, "created_at", MAX_INTEGER),
+        parse_integer(value, "kind", MAX_KIND),
+        parse_tags(value.get("tags")),
+        parse_content(value.get("content")),
+        parse_hex(value, "sig", _SIGNATURE),
     )
 
 
@@ -133,11 +133,16 @@ def verify_event(event: Event) -> VerifiedEvent:
     """Check id and signature; raise `InvalidEvent` for either."""
     if isinstance(event, VerifiedEvent):
         return event
+    check_proof(event)
+    return VerifiedEvent(event.id, event.pubkey, event.created_at, event.kind, event.tags, event.content, event.sig)
+
+
+def check_proof(event: Event) -> None:
+    """Raise `InvalidEvent` unless id and signature are right; for whoever needs no more than to know."""
     if event_id(event.pubkey, event.created_at, event.kind, event.tags, event.content) != event.id:
         raise InvalidEvent("id: not the hash of the event")
     if not keys.verify(bytes.fromhex(event.pubkey), bytes.fromhex(event.id), bytes.fromhex(event.sig)):
         raise InvalidEvent("sig: not the author's signature")
-    return VerifiedEvent(event.id, event.pubkey, event.created_at, event.kind, event.tags, event.content, event.sig)
 
 
 def sign_event(

@@ -15,7 +15,7 @@ import pybase64
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from nips.errors import InvalidPayload
 from nips.keys import PublicKey, SecretKey
@@ -34,7 +34,7 @@ _SHA256 = SHA256()
 
 def conversation_key(secret: SecretKey, public_key: PublicKey) -> bytes:
     """Return the 32-byte key that two parties share: HKDF-Extract over the ECDH x coordinate."""
-    return hmac.digest(_SALT, secret.shared_x(public_key), "sha256")
+    return HKDF.extract(_SHA256, _SALT, secret.shared_x(public_key))
 
 
 def encrypt(plaintext: str, key: bytes, nonce: bytes) -> str:

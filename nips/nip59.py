@@ -21,6 +21,7 @@ from nips.event import (
     Event,
     Tags,
     VerifiedEvent,
+    check_proof,
     event_id,
     parse_content,
     parse_event,
@@ -28,7 +29,6 @@ from nips.event import (
     parse_integer,
     parse_tags,
     sign_event,
-    verify_event,
 )
 from nips.keys import PublicKey, SecretKey, parse_public_key
 from nips.kinds import MAX_KIND
@@ -202,7 +202,10 @@ def _check_seal(value: dict[str, Any], unsigned_seals: bool) -> tuple[PublicKey,
     try:
         if unsigned_seals and "sig" not in value:
             return _check_unsigned_seal(value)
-        seal = verify_event(parse_event({"id": _identity(value), **value} if unsigned_seals else value))
+        if unsigned_seals and "id" not in value:
+            value = {"id": _identity(value), **value}
+        seal = parse_event(value)
+        check_proof(seal)
     except InvalidEvent as error:
         raise InvalidWrap(f"seal {error}") from None
     return seal.pubkey, seal.content
