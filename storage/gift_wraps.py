@@ -185,18 +185,16 @@ def _add(
     expires_at: int,
     quota: int,
 ) -> Added:
-    is_known, is_gone = connection.execute(
-        f"SELECT EXISTS (SELECT 1 FROM gift_wraps WHERE id = ?), {IS_GONE}",
-        (bytes.fromhex(wrap.id), *gone_parameters(wrap, recipient=recipient)),
-    ).fetchone()
-    if is_known:
-        return Added.DUPLICATE
-    if is_gone:
-        return Added.DELETED
     if not mailboxes.take_room(connection, _recipient_index(vault, recipient), quota):
-        return Added.FULL
-    _insert(connection, vault, wrap, recipient, expires_at, is_reply=False)
-    return Added.ADDED
+        return Added.DUPLICATE if _is_known(connection, wrap) else Added.FULL
+    if _insert(connection, vault, wrap, recipient, expires_at, is_reply=False):
+        return Added.ADDED
+    return Added.DUPLICATE if _is_known(connection, wrap) else Added.DELETED
+
+
+def _is_known(connection: sqlite3.Connection, wrap: VerifiedEvent) -> bool:
+    row = connection.execute("SELECT 1 FROM gift_wraps WHERE id = ?", (bytes.fromhex(wrap.id),)).fetchone()
+    return row is not None
 
 
 def _insert(
@@ -207,11 +205,15 @@ def _insert(
     expires_at: int,
     *,
     is_reply: bool,
-) -> None:
+) -> bool:
+    """Keep a wrap unless it is here or may not come back; tell whether it was kept. All in one statement.
+
+    Our own replies are always new, however far they are back-dated.
+    """
     wrap_id = bytes.fromhex(wrap.id)
-    connection.execute(
+    kept = connection.execute(
         "INSERT INTO gift_wraps (id, recipient, author, created_at, expires_at, is_reply, event)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        f" SELECT ?, ?, ?, ?, ?, ?, ? WHERE ? OR NOT {IS_GONE} ON CONFLICT (id) DO NOTHING",
         (
             wrap_id,
             _recipient_index(vault, recipient),
@@ -220,8 +222,11 @@ def _insert(
             expires_at,
             is_reply,
             vault.ring.encrypt(place("gift_wraps", "event", wrap_id), wrap.to_json().encode()),
+            is_reply,
+            *gone_parameters(wrap, recipient=recipient),
         ),
-    )
+    ).rowcount
+    return kept > 0
 
 
 def _asked(wanted: Filter, recipients: Collection[str]) -> set[str]:

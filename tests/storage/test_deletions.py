@@ -223,6 +223,13 @@ async def test_what_vanished_does_not_come_back(storage: SqliteStorage) -> None:
     assert await storage.public_events.put(an_event(author=1, kind=PROFILE)) is Added.ADDED
 
 
+async def test_answer_to_who_vanished_is_kept_however_far_it_is_back_dated(storage: SqliteStorage) -> None:
+    await vanish(storage)
+    reply = a_wrap(to=ME, author=6, created_at=NOW - 1000)
+    await storage.requests.commit(Answer(wrap_ids=[], replies=[StoredReply(reply, ME, LONG)]))
+    assert await wraps(storage) == {reply.id}
+
+
 async def test_newest_request_to_vanish_counts(storage: SqliteStorage) -> None:
     assert await vanish(storage, created_at=NOW) is Added.ADDED
     assert await vanish(storage, created_at=NOW) is Added.DUPLICATE

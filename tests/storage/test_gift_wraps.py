@@ -322,6 +322,23 @@ async def test_wraps_are_counted_once_and_not_each_time(database: Database) -> N
     assert len(counted) == 1
 
 
+async def test_wrap_is_added_with_one_statement(database: Database) -> None:
+    wraps, statements = SqliteGiftWraps(database), list[str]()
+    await wraps.add(a_wrap(0, to=ME), recipient=ME, expires_at=NOW + 99, quota=9)
+    await database.writer.run(lambda connection: connection.set_trace_callback(statements.append))
+    statements.clear()
+    await wraps.add(a_wrap(1, to=ME), recipient=ME, expires_at=NOW + 99, quota=9)
+    assert [text.split()[0] for text in statements] == ["BEGIN", "INSERT", "COMMIT"]
+
+
+async def test_full_recipient_is_told_of_what_is_there_already(storage: SqliteStorage) -> None:
+    wrap = a_wrap(to=ME)
+    assert await keep(storage, wrap, quota=1) is Added.ADDED
+    assert await keep(storage, wrap, quota=1) is Added.DUPLICATE
+    assert await keep(storage, a_wrap(1, to=ME), quota=1) is Added.FULL
+    assert await keep(storage, wrap, quota=9) is Added.DUPLICATE
+
+
 async def test_no_more_recipients_are_remembered_than_allowed(database: Database) -> None:
     mailboxes = Mailboxes(maximum=2)
 
