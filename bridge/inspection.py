@@ -15,6 +15,7 @@ from nips import kinds
 from nips.errors import InvalidEvent, NipError
 from nips.event import Event, parse_event, parse_hex, verify_event
 from nips.keys import SecretKey
+from nips.nip13 import committed_work
 from nips.nip59 import WrapWindow, check_times, open_wrap, recipient_of
 from nips.strict_json import parse
 
@@ -32,6 +33,7 @@ class Inspector:
     max_event_bytes: int
     max_tags: int
     unsigned_seals: bool
+    min_pow_difficulty: int = 0
 
     def inspect(self, line: str) -> Mapping[str, Any]:
         """Return the verdict on one event in JSON; nothing in a line makes this raise."""
@@ -50,6 +52,8 @@ class Inspector:
 
     def _open(self, event: Event) -> Mapping[str, Any]:
         # In the order in which the relay refuses, so that the first reason is the one that the sender was told.
+        if (needed := self.min_pow_difficulty) and committed_work(event) < needed:
+            raise InvalidEvent(f"less than {needed} bits of work, or no nonce tag that commits to them")
         wrap = verify_event(event)
         recipient_of(wrap)
         check_times(wrap, now=self.now, window=self.window)

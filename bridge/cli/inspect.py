@@ -50,6 +50,7 @@ def command(
         max_event_bytes=settings.relay.max_event_bytes,
         max_tags=settings.wraps.max_tags,
         unsigned_seals=settings.compat.unsigned_seals and not strict,
+        min_pow_difficulty=settings.relay.min_pow_difficulty,
     )
     for line in _lines(sys.stdin.buffer, MAX_LINE_BYTES):
         verdict = inspector.inspect(line) if line is not None else unreadable("not UTF-8 text, or too long")

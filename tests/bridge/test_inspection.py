@@ -32,8 +32,10 @@ from tests.support.wraps import (
 KEYS = {"id", "accepted", "reason", "sender", "rumor_kind"}
 
 
-def an_inspector(*, unsigned_seals: bool = True, now: int = NOW, max_event_bytes: int = 131_072) -> Inspector:
-    return Inspector(BRIDGE, now, WrapWindow(), max_event_bytes, 16, unsigned_seals)
+def an_inspector(
+    *, unsigned_seals: bool = True, now: int = NOW, max_event_bytes: int = 131_072, min_pow_difficulty: int = 0
+) -> Inspector:
+    return Inspector(BRIDGE, now, WrapWindow(), max_event_bytes, 16, unsigned_seals, min_pow_difficulty)
 
 
 def verdict_on(wrap: Json | str, **changes: Any) -> Mapping[str, Any]:
@@ -198,3 +200,8 @@ def test_wrap_with_more_tags_than_the_relay_takes_is_refused() -> None:
     tags = [["p", BRIDGE.public_key], *([["t", "x"]] * 15)]
     assert verdict_on(a_wrap(a_seal(a_rumor()), tags=tags))["accepted"]
     assert verdict_on(a_wrap(a_seal(a_rumor()), tags=[*tags, ["t", "y"]]))["reason"] == "tags: more than 16"
+
+
+def test_wrap_with_less_work_than_the_relay_asks_for_is_refused() -> None:
+    verdict = verdict_on(a_wrap(a_seal(a_rumor())), min_pow_difficulty=40)
+    assert verdict["reason"] == "less than 40 bits of work, or no nonce tag that commits to them"
