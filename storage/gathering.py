@@ -1,7 +1,10 @@
-"""A thread that owns one connection and gathers what waits for it.
+"""A thread that owns one connection, and gets its work in batches.
 
-A trip to another thread and back costs more than most statements; so the more waiters there are, the cheaper each
-becomes. Its methods belong to the event loop that made it.
+A trip to another thread and back costs more than most statements, and a commit more than both; so the more waiters
+there are, the cheaper each becomes. Works are gathered on the event loop until a turn of it brings no more, for a few
+milliseconds at most, and for as long as the thread is at work anyway. Who asks alone waits for two turns.
+
+All methods belong to the event loop that made it.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import logging
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -20,6 +23,9 @@ from storage.errors import StorageBusy, StorageFailed
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+LONGEST_GATHERING_SECONDS = 0.005
+"""A loop so busy that every turn brings more works still hands them over after this."""
 
 
 class Job:
@@ -53,7 +59,10 @@ class GatheringThread(ABC):
         self._max_queue = max_queue
         self._max_batch = max_batch
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._batches: SimpleQueue[Sequence[Job] | None] = SimpleQueue()
+        self._gathered: list[Job] = []
+        self._is_gathering = False
+        self._is_at_work = False
         self._unresolved: set[Job] = set()
         self._is_closing = False
         self._ended = self._loop.create_future()
@@ -78,7 +87,8 @@ class GatheringThread(ABC):
             raise StorageBusy(f"{self._max_queue} {self._does}s are waiting already")
         job = Job(work, self._loop.create_future())
         self._unresolved.add(job)
-        self._queue.put(job)
+        self._gathered.append(job)
+        self._gather()
         result: T = await job.future
         return result
 
@@ -86,13 +96,32 @@ class GatheringThread(ABC):
         """Finish what is queued, refuse what comes, close the connection."""
         if not self._is_closing:
             self._is_closing = True
-            self._queue.put(None)
+            self._gather()
         await asyncio.shield(self._ended)
         self._thread.join()
 
+    def _gather(self) -> None:
+        if not self._is_gathering and not self._is_at_work:
+            self._is_gathering = True
+            self._loop.call_soon(self._look, 0, self._loop.time() + LONGEST_GATHERING_SECONDS)
+
+    def _look(self, before: int, until: float) -> None:
+        """Hand over what was gathered, unless there is more of it than a turn ago."""
+        amount = len(self._gathered)
+        if before < amount < self._max_batch and self._loop.time() < until:
+            self._loop.call_soon(self._look, amount, until)
+            return
+        self._is_gathering = False
+        if amount:
+            self._is_at_work = True
+            self._batches.put(self._gathered[: self._max_batch])
+            del self._gathered[: self._max_batch]
+        elif self._is_closing:
+            self._batches.put(None)
+
     def _serve(self) -> None:
         try:
-            while batch := self._gather():
+            while (batch := self._batches.get()) is not None:
                 self._perform_all(batch)
                 self._tell(self._resolve, batch)
         except BaseException:
@@ -100,23 +129,6 @@ class GatheringThread(ABC):
         finally:
             self._connection.close()
             self._tell(self._end)
-
-    def _gather(self) -> list[Job]:
-        """Wait for work and take what waits; nothing once the writer closes."""
-        batch: list[Job] = []
-        job = self._queue.get()
-        while job is not None:
-            batch.append(job)
-            if len(batch) == self._max_batch:
-                return batch
-            try:
-                job = self._queue.get_nowait()
-            except Empty:
-                return batch
-        if batch:
-            # The end was met while gathering: put it back, to be met first next time.
-            self._queue.put(None)
-        return batch
 
     @abstractmethod
     def _perform_all(self, batch: Sequence[Job]) -> None:
@@ -130,9 +142,12 @@ class GatheringThread(ABC):
             log.debug("the event loop ended before the storage's thread")
 
     def _resolve(self, batch: Sequence[Job]) -> None:
+        self._is_at_work = False
         for job in batch:
             self._unresolved.discard(job)
             job.resolve()
+        if self._gathered or self._is_closing:
+            self._gather()
 
     def _end(self) -> None:
         self._is_closing = True
@@ -140,5 +155,6 @@ class GatheringThread(ABC):
             job.error = StorageFailed(f"the storage's thread ended before this {self._does} was done")
             job.resolve()
         self._unresolved.clear()
+        self._gathered.clear()
         if not self._ended.done():
             self._ended.set_result(None)

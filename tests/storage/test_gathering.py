@@ -98,3 +98,32 @@ async def test_closing_does_what_is_queued_and_refuses_what_comes(thread: Counti
         with pytest.raises(StorageFailed, match="closed"):
             await thread.run(seven)
     assert [task.result() for task in waiting] == [7] * 12
+
+
+async def test_works_that_the_loop_brings_turn_by_turn_are_gathered_first(thread: Counting) -> None:
+    thread.gate.set()
+
+    async def after(turns: int) -> int:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await thread.run(seven)
+
+    async with asyncio.timeout(PATIENCE):
+        assert await asyncio.gather(*(after(turns) for turns in range(5))) == [7] * 5
+    assert thread.batches == [5]
+
+
+async def test_a_loop_that_never_rests_hands_over_all_the_same(
+    thread: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.gathering.LONGEST_GATHERING_SECONDS", 0)
+    thread.gate.set()
+
+    async def after(turns: int) -> int:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await thread.run(seven)
+
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(*(after(turns) for turns in range(5)))
+    assert thread.batches[0] == 1
