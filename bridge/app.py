@@ -67,13 +67,14 @@ class _Parts:
         return [*own, *self.upstream.links]
 
     def figures(self) -> Mapping[str, int]:
-        """Count what comes and goes with clients and their requests; at rest all but `tasks` are 0."""
+        """Count what is at work; with no client and no request all but `tasks` and `workers` are 0."""
         return {
             "tasks": len(asyncio.all_tasks()),
             "connections": self.endpoint.connections,
             "subscriptions": self.endpoint.subscriptions,
             "requests": self.core.inbox.waiting,
             "live_answers": self.core.outbox.held,
+            "workers": self.sealing.workers,
         }
 
 

@@ -19,6 +19,11 @@ from nips.nip59 import Rumor, open_wrap
 class Sealing(Protocol):
     """Opens wraps for the bridge and makes those that it sends."""
 
+    @property
+    def workers(self) -> int:
+        """How many processes of its own are ready."""
+        ...
+
     async def open(self, wrap: VerifiedEvent) -> Rumor:
         """Return the rumor inside a wrap for us; raise `InvalidWrap` if there is none that counts.
 
@@ -53,6 +58,11 @@ class LocalSealing:
         self._clock = clock
         self._entropy = entropy
         self._unsigned_seals = unsigned_seals
+
+    @property
+    def workers(self) -> int:
+        """None."""
+        return 0
 
     async def open(self, wrap: VerifiedEvent) -> Rumor:
         """Return the rumor inside a wrap for us; raise `InvalidWrap` if there is none that counts."""

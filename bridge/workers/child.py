@@ -47,6 +47,11 @@ class Child:
         return len(self._waiting)
 
     @property
+    def is_ready(self) -> bool:
+        """Tell whether it runs and has said that it can work."""
+        return self._is_ready
+
+    @property
     def has_room(self) -> bool:
         """Tell whether it runs and takes another job."""
         return self._is_ready and len(self._waiting) < self._max_waiting

@@ -66,6 +66,11 @@ class WorkerPool:
         """The workers, whether they run at the moment or not."""
         return self._children
 
+    @property
+    def workers(self) -> int:
+        """How many of them are ready."""
+        return sum(child.is_ready for child in self._children)
+
     async def open(self, wrap: VerifiedEvent) -> Rumor:
         """Return the rumor inside a wrap for us; raise `InvalidWrap` if there is none that counts."""
         return read_opened(await self._done(opening(wrap)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,16 +30,32 @@ from tests.support.entropy import SeededEntropy
 from tests.support.process import Switchboard
 
 KILLS = 20
-REQUESTS = 200
 BURST = 10_000
 CLOCK, ENTROPY = SystemClock(), SystemEntropy()
 
 
-def unhindered(settings: Settings) -> Settings:
-    """Return settings in which nothing but the crash keeps a request from its answer, and no permit comes back."""
-    permits = replace(settings.permits, turn=LimiterSettings(burst=BURST, refill_seconds=31_536_000))
-    relay = replace(settings.relay, events_per_second=10_000, events_burst=10_000, max_limit=5000, default_limit=5000)
-    return replace(settings, permits=permits, relay=relay)
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the bridge is killed amid."""
+
+    requests: int
+    """Before each kill, at most."""
+    workers: int
+
+    def settings(self, settings: Settings) -> Settings:
+        """Return settings in which nothing but the crash keeps a request from its answer, and no permit comes back."""
+        plenty = LimiterSettings(burst=BURST, refill_seconds=0.001)
+        permits = replace(
+            settings.permits,
+            turn=LimiterSettings(burst=BURST, refill_seconds=31_536_000),
+            free=plenty,
+            free_together=plenty,
+        )
+        relay = replace(
+            settings.relay, events_per_second=10_000, events_burst=10_000, max_limit=BURST, default_limit=BURST
+        )
+        inbox = replace(settings.inbox, workers=self.workers)
+        return replace(settings, permits=permits, relay=relay, inbox=inbox)
 
 
 @dataclass
@@ -76,9 +93,9 @@ class Asker:
 
     def read(self, event: dict[str, Any]) -> None:
         """Take note of an answer; the same wrap twice is one answer read twice."""
-        wrap = verify_event(parse_event(event))
-        if wrap.id in self.wraps:
+        if event["id"] in self.wraps:
             return
+        wrap = verify_event(parse_event(event))
         self.wraps.add(wrap.id)
         response = open_wrap(wrap, self.secret)
         assert response.pubkey == self.bridge
@@ -108,7 +125,7 @@ class Asker:
                 self.read(message[2])
 
 
-async def flood_until_killed(program: Switchboard, asker: Asker, first: int, kill_after: int) -> None:
+async def flood_until_killed(program: Switchboard, asker: Asker, numbers: range, kill_after: int) -> None:
     """Send requests as fast as they are acknowledged, and kill the bridge after so many OKs."""
     socket = await asker.connect(program.url)
     waiting = {}
@@ -116,7 +133,7 @@ async def flood_until_killed(program: Switchboard, asker: Asker, first: int, kil
 
         async def send() -> None:
             with contextlib.suppress(WebSocketException, OSError):
-                for number in range(first, first + REQUESTS):
+                for number in numbers:
                     rumor = asker.ask(number)
                     wrap = asker.wrap(rumor)
                     waiting[wrap.id] = rumor.id
@@ -154,16 +171,17 @@ async def remaining_permits(socket: ClientConnection, asker: Asker) -> int:
         asker.read(message[2])
 
 
-@pytest.mark.parametrize("seed", [7])
+@pytest.mark.parametrize("load", [Load(200, workers=0), Load(400, workers=2)], ids=str)
 async def test_acknowledged_requests_are_answered_once_and_charged_once_over_twenty_kills(
-    tmp_path: Path, seed: int
+    tmp_path: Path, load: Load
 ) -> None:
-    chance = SeededEntropy(seed)
+    chance = SeededEntropy(7)
     options = ["--turn-host", "turn.example.org"]
-    async with within(240), Switchboard(tmp_path / "home", *options, change=unhindered) as program:
+    async with within(240), Switchboard(tmp_path / "home", *options, change=load.settings) as program:
         asker = Asker(program.public_key)
         for kill in range(KILLS):
-            await flood_until_killed(program, asker, kill * REQUESTS, 1 + chance.below(REQUESTS))
+            numbers = range(kill * load.requests, (kill + 1) * load.requests)
+            await flood_until_killed(program, asker, numbers, 1 + chance.below(load.requests))
             await program.start()
             socket = await asker.connect(program.url)
             await asker.read_until(socket, asker.acknowledged)
@@ -182,3 +200,29 @@ async def test_acknowledged_requests_are_answered_once_and_charged_once_over_twe
         assert await remaining_permits(socket, asker) == BURST - len(asker.rumors)
         await socket.close()
         assert program.complaints == []
+
+
+async def test_no_worker_outlives_a_bridge_that_is_killed_amid_requests(tmp_path: Path) -> None:
+    load = Load(200, workers=2)
+    options = ["--turn-host", "turn.example.org"]
+    async with within(60), Switchboard(tmp_path / "home", *options, change=load.settings) as program:
+        while (await program.figures())["workers"] < load.workers:
+            pass
+        workers = [pid for pid in program.family if pid != program.pid]
+        assert len(workers) == load.workers
+        ended = [asyncio.create_task(wait_ended(pid)) for pid in workers]
+        await flood_until_killed(program, Asker(program.public_key), range(load.requests), kill_after=20)
+        await asyncio.gather(*ended)
+        await program.start()
+
+
+async def wait_ended(pid: int) -> None:
+    """Return when a process has ended; it is nobody's to wait for when its parent is dead."""
+    ended = asyncio.Event()
+    descriptor = os.pidfd_open(pid)
+    try:
+        asyncio.get_running_loop().add_reader(descriptor, ended.set)
+        await ended.wait()
+        asyncio.get_running_loop().remove_reader(descriptor)
+    finally:
+        os.close(descriptor)

@@ -24,7 +24,7 @@ def main() -> None:
     options = _options()
     # Whoever ends it early, however: the bridge is not left running, nor its folder lying about.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    plan = Plan(options.seconds, options.rate, options.sample_seconds)
+    plan = Plan(options.seconds, options.rate, options.sample_seconds, options.workers)
     console = Console()
     progress = Progress(console, plan)
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
@@ -44,6 +44,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, default=7200, help="length of the load (default: 7200)")
     parser.add_argument("--rate", type=float, default=40, help="visits a second, each a client's act (default: 40)")
+    parser.add_argument("--workers", type=int, default=0, help="the bridge's `inbox.workers` (default: 0)")
     parser.add_argument("--sample-seconds", type=float, default=5, help="time between samples (default: 5)")
     parser.add_argument("--result", type=Path, default=Path("soak.json"), help="file to write (default: soak.json)")
     return parser.parse_args()

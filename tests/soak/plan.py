@@ -35,6 +35,8 @@ class Plan:
     rate: float
     """Visits a second."""
     sample_seconds: float
+    workers: int = 0
+    """Processes of the bridge that open and seal."""
 
     @property
     def warm_up_seconds(self) -> float:
@@ -89,7 +91,11 @@ class Plan:
                 max_tracked_recipients=100,
             ),
             inbox=replace(
-                settings.inbox, max_age_seconds=WINDOW_SECONDS, max_future_seconds=WINDOW_SECONDS, max_known_senders=100
+                settings.inbox,
+                max_age_seconds=WINDOW_SECONDS,
+                max_future_seconds=WINDOW_SECONDS,
+                max_known_senders=100,
+                workers=self.workers,
             ),
             replies=replace(
                 settings.replies,

@@ -88,15 +88,15 @@ async def soak(plan: Plan, home: Path, *, on_sample: Callable[[Sample, World], N
         populate(world)
         await admit_all(world)
         await rehearse(world)
-        idle = await _rest(program, log, None)
+        idle = await _rest(program, None)
         begun_before = world.begun
         samples = Samples()
         started = CLOCK.now()
         async with asyncio.TaskGroup() as tasks:
-            sampling = tasks.create_task(_sample(program, log, plan, world, samples, on_sample))
+            sampling = tasks.create_task(_sample(program, plan, world, samples, on_sample))
             await run_load(world, plan)
             sampling.cancel()
-        after = await _rest(program, log, idle)
+        after = await _rest(program, idle)
         world.requests.settle(float("inf"))
         world.done.add("slow reader dropped by the bridge", log.dropped)
     run = Run(
@@ -112,7 +112,6 @@ async def soak(plan: Plan, home: Path, *, on_sample: Callable[[Sample, World], N
 
 async def _sample(
     program: Switchboard,
-    log: Log,
     plan: Plan,
     world: World,
     samples: Samples,
@@ -121,7 +120,7 @@ async def _sample(
     begun = CLOCK.monotonic()
     while True:
         await asyncio.sleep(plan.sample_seconds)
-        seen = await look(program, log, at=CLOCK.monotonic() - begun)
+        seen = await look(program, at=CLOCK.monotonic() - begun)
         sample = {**seen, **_allowed(plan, world, seen)}
         samples.add(sample)
         on_sample(sample, world)
@@ -142,16 +141,16 @@ def _allowed(plan: Plan, world: World, seen: Sample) -> Sample:
     return {f"allowed {table}": float(amount) for table, amount in allowed.items() if table in seen}
 
 
-async def _rest(program: Switchboard, log: Log, idle: Sample | None) -> Sample:
+async def _rest(program: Switchboard, idle: Sample | None) -> Sample:
     """Return a sample once nobody is there and everything is as it was, or when it does not become so."""
-    seen = await look(program, log, at=0)
+    seen = await look(program, at=0)
     with suppress(TimeoutError):
         async with asyncio.timeout(REST_SECONDS):
             while any(seen[name] for name in AT_REST) or (
                 idle is not None and any(seen[name] > idle[name] for name in COUNTED)
             ):
                 await asyncio.sleep(1)
-                seen = await look(program, log, at=0)
+                seen = await look(program, at=0)
     return seen
 
 
@@ -160,7 +159,7 @@ def _books(world: World, log: Log, begun_before: int) -> Books:
     return Books(
         visits=world.begun - begun_before,
         mishaps=dict(world.mishaps.counts),
-        complaints=log.complaints_in_all,
+        complaints=dict(log.complaints.counts),
         acknowledged=requests.acknowledged,
         answered_once=requests.answered_once,
         unanswered=requests.unanswered,

@@ -28,7 +28,7 @@ STEADY: Mapping[str, float] = {
 BOOKS = Books(
     visits=288_000,
     mishaps={},
-    complaints=0,
+    complaints={},
     acknowledged=1000,
     answered_once=1000,
     unanswered=0,
@@ -127,7 +127,11 @@ def test_run_without_requests_proves_nothing() -> None:
 
 @pytest.mark.parametrize(
     "books",
-    [replace(BOOKS, mishaps={"AUTH was refused": 1}), replace(BOOKS, complaints=1), replace(BOOKS, visits=200_000)],
+    [
+        replace(BOOKS, mishaps={"AUTH was refused": 1}),
+        replace(BOOKS, complaints={"worker ended": 1}),
+        replace(BOOKS, visits=200_000),
+    ],
     ids=["mishap", "complaint", "too little load"],
 )
 def test_mishap_complaint_or_load_that_was_not_made_fails(books: Books) -> None:

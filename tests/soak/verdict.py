@@ -58,7 +58,8 @@ class Books:
 
     visits: int
     mishaps: Mapping[str, int]
-    complaints: int
+    complaints: Mapping[str, int]
+    """Warnings and errors that the bridge logged, by message."""
     acknowledged: int
     answered_once: int
     unanswered: int
@@ -194,12 +195,13 @@ def _answers(books: Books) -> Criterion:
 def _conduct(run: Run) -> Criterion:
     books = run.books
     planned = run.plan.seconds * run.plan.rate
-    words = ", ".join(f"{amount} × {what}" for what, amount in list(books.mishaps.items())[:5])
+    wrong = [*books.mishaps.items(), *books.complaints.items()]
+    words = ", ".join(f"{amount} × {what}" for what, amount in wrong[:5])
     return Criterion(
         "as planned",
         not books.mishaps and not books.complaints and books.visits >= 0.8 * planned,
         f"{books.visits:,} of {planned:,.0f} visits, {sum(books.mishaps.values())} mishaps, "
-        f"{books.complaints} complaints in the log" + (f": {words}" if words else ""),
+        f"{sum(books.complaints.values())} complaints in the log" + (f": {words}" if words else ""),
     )
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
@@ -12,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.soak.connection import CLOCK
+from tests.soak.ledger import Tally
 from tests.soak.plan import PURGE_SECONDS
 from tests.support.process import LogLine, Switchboard
 
@@ -39,8 +38,7 @@ EXPIRING = {
 OVERDUE_SECONDS = PURGE_SECONDS + 15
 """How long after its time a row may still be there: until the next clearing, on a machine that has other work."""
 
-FIGURES = ("tasks", "connections", "subscriptions", "requests", "live_answers")
-MAX_COMPLAINTS = 50
+FIGURES = ("tasks", "connections", "subscriptions", "requests", "live_answers", "workers")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 Sample = Mapping[str, float]
@@ -51,36 +49,22 @@ Sample = Mapping[str, float]
 class Log:
     """What of a program's log is worth memory."""
 
-    complaints: list[str] = field(default_factory=list)
-    complaints_in_all: int = 0
+    complaints: Tally = field(default_factory=Tally)
+    """Warnings and errors, by message."""
     dropped: int = 0
     """Clients that did not read what they had asked for."""
-    _figures: asyncio.Future[LogLine] | None = None
 
     def keeps(self, line: LogLine) -> bool:
         """Look at a line, and tell whether it has to be kept."""
-        if line["message"] == "figures":
-            if self._figures is not None and not self._figures.done():
-                self._figures.set_result(line)
-            return False
         self.dropped += line["message"] == "client dropped"
         if line.get("level") not in {"debug", "info"}:
-            self.complaints_in_all += 1
-            if len(self.complaints) < MAX_COMPLAINTS:
-                self.complaints.append(str(line))
+            self.complaints.add(str(line["message"]))
         return line["message"] in {"ready", "stopping", "stopped"}
 
-    async def figures_of(self, pid: int) -> LogLine:
-        """Ask a program how much is in its memory."""
-        self._figures = asyncio.get_running_loop().create_future()
-        os.kill(pid, signal.SIGUSR1)
-        async with asyncio.timeout(60):
-            return await self._figures
 
-
-async def look(program: Switchboard, log: Log, *, at: float) -> Sample:
+async def look(program: Switchboard, *, at: float) -> Sample:
     """Return a sample of a running bridge, its child processes included."""
-    figures = await log.figures_of(program.pid)
+    figures = await program.figures()
     processes = program.family
     database = program.home / "switchboard.db"
     opened = [target for pid in processes for target in descriptors(pid)]

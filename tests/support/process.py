@@ -166,6 +166,17 @@ class Switchboard:
                 raise ProgramFailed(f"{message!r} was not said in time\n{self._report()}") from None
         raise ProgramFailed(f"it ended before it said {message!r}\n{self._report()}")
 
+    async def figures(self) -> LogLine:
+        """Return what it says of its memory when asked (SIGUSR1)."""
+        run = self._running
+        run.figures = asyncio.get_running_loop().create_future()
+        os.kill(run.pid, signal.SIGUSR1)
+        try:
+            async with within(60):
+                return await run.figures
+        except TimeoutError:
+            raise ProgramFailed(f"it did not say how much is in its memory\n{self._report()}") from None
+
     @property
     def _running(self) -> _Run:
         assert self._run is not None, "it does not run"
@@ -198,6 +209,8 @@ class _Run:
         """Notified of each line, and of the end."""
         self.is_silent = False
         """Nothing more will be said."""
+        self.figures: asyncio.Future[LogLine] | None = None
+        """Waits for the next line of figures."""
         self._process = process
         self._reading = asyncio.create_task(self._read(log, keeps))
 
@@ -233,6 +246,8 @@ class _Run:
         assert self._process.stderr is not None
         async for raw in self._process.stderr:
             line = _parse(raw.decode(errors="replace").rstrip("\n"))
+            if line["message"] == "figures" and self.figures is not None and not self.figures.done():
+                self.figures.set_result(line)
             if keeps(line):
                 log.append(line)
             async with self.said:

@@ -14,7 +14,7 @@ import pytest
 from bridge.settings.service import TurnProvider
 from bridge.settings.tree import Settings
 from tests.support.deadline import within
-from tests.support.process import ProgramFailed, Switchboard
+from tests.support.process import LogLine, ProgramFailed, Switchboard
 
 
 async def _own_key(bridge: Switchboard) -> str:
@@ -83,3 +83,29 @@ async def test_end_that_nobody_asked_for_is_noticed(tmp_path: Path) -> None:
             os.kill(bridge.pid, signal.SIGKILL)
             with pytest.raises(ProgramFailed, match="ended before it said 'never'"):
                 await bridge.wait_for("never")
+
+
+async def test_what_is_not_kept_is_seen_once_and_forgotten(tmp_path: Path) -> None:
+    seen = []
+
+    def keeps(line: LogLine) -> bool:
+        seen.append(line["message"])
+        return bool(line["message"] == "ready")
+
+    async with Switchboard(tmp_path / "home", keeps=keeps) as bridge:
+        assert (await bridge.figures())["connections"] == 0
+        assert (await bridge.figures())["connections"] == 0
+    assert seen == ["ready", "figures", "figures", "stopping", "stopped"]
+    assert [line["message"] for line in bridge.log] == ["ready"]
+
+
+async def test_family_is_the_process_and_all_that_descend_from_it(tmp_path: Path) -> None:
+    def with_worker(settings: Settings) -> Settings:
+        return replace(settings, inbox=replace(settings.inbox, workers=1))
+
+    async with within(60), Switchboard(tmp_path / "home", change=with_worker) as bridge:
+        while not (await bridge.figures())["workers"]:
+            pass
+        own, worker = bridge.family
+        assert own == bridge.pid
+        assert f"PPid:\t{own}\n" in Path(f"/proc/{worker}/status").read_text()

@@ -58,16 +58,14 @@ async def test_both_signals_end_it_with_status_0_and_clients_with_1001(tmp_path:
 
 async def test_sigusr1_has_it_say_how_much_is_in_memory(tmp_path: Path) -> None:
     async with within(30), Switchboard(tmp_path / "home") as program:
-        os.kill(program.pid, signal.SIGUSR1)
-        at_rest = await program.wait_for("figures")
+        at_rest = await program.figures()
         assert [at_rest[name] for name in ("connections", "subscriptions", "requests", "live_answers")] == [0] * 4
         async with connect(program.url) as client:
             await client.recv()
             await client.send('["REQ", "s", {"kinds": [30001]}]')
             assert json.loads(await client.recv())[:2] == ["EOSE", "s"]
-            os.kill(program.pid, signal.SIGUSR1)
-            busy = await program.wait_for("figures", connections=1)
-            assert busy["subscriptions"] == 1
+            busy = await program.figures()
+            assert (busy["connections"], busy["subscriptions"]) == (1, 1)
             assert busy["tasks"] > at_rest["tasks"]
 
 
