@@ -57,8 +57,8 @@ class PublishLimits:
     """Kinds 5 and 62 in all; what came first goes."""
     max_deletion_requests_per_key: int = 200
     """The oldest goes."""
-    max_deletion_targets: int = 200
-    """Events that one request names."""
+    max_deletion_targets: int = 100
+    """Events that one request names; each costs as much as keeping another event."""
     ephemeral_kinds: frozenset[int] = frozenset({21059, 24133})
     max_seen: int = 100_000
     """Event ids that are remembered to tell repeats, and as many that are to be deleted; the oldest goes first."""

@@ -167,7 +167,7 @@ class RelaySettings:
     max_deletion_requests_per_key: int = number(
         200, "Deletion requests that are kept of one key; beyond that its oldest goes.", least=1, most=1_000_000
     )
-    max_deletion_targets: int = number(200, "Events that one deletion request names.", least=1, most=10_000)
+    max_deletion_targets: int = number(100, "Events that one deletion request names.", least=1, most=10_000)
     ephemeral_kinds: tuple[int, ...] = listing(
         (21059, 24133),
         "Ephemeral kinds that are passed on between clients; 21059 only to its recipient. Live requests to the bridge "

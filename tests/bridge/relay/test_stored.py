@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import fields
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,8 @@ from bridge.relay.limits import QueryLimits
 from bridge.relay.stored import StoredEvents
 from bridge.relay.turns import Share
 from bridge.relay.visibility import ReadProtection
+from bridge.settings.endpoint import RelaySettings
+from bridge.settings.keys import key_of
 from nips.event import VerifiedEvent
 from nips.filter import Filter
 from nips.keys import SecretKey
@@ -193,6 +196,15 @@ async def test_event_that_several_filters_match_counts_once(storage: SqliteStora
     everything, some = a_filter(), a_filter(ids=[wraps[0].id, public[0].id], limit=1)
     assert await count(storage, clock, everything, some, everything, who=[ALICE]) == 5
     assert await count(storage, clock, some, a_filter(kinds=[3]), who=[ALICE]) == 3
+
+
+async def test_as_many_filters_as_the_settings_allow_are_counted_at_once(
+    storage: SqliteStorage, clock: FixedClock
+) -> None:
+    await keep(storage, a_wrap(ALICE), an_event())
+    declared = {one.name: one for one in fields(RelaySettings)}["max_filters"]
+    most = int(key_of(declared).most or 0)
+    assert await count(storage, clock, *[a_filter()] * most, who=[ALICE]) == 2
 
 
 # --- turns
