@@ -15,6 +15,9 @@ WINDOW_SECONDS = 60
 """How far from now the time of a wrap or a request may be."""
 
 PURGE_SECONDS = 2.0
+CLEARING_SECONDS = 120
+"""How long the rows of an hour may take to go: they go in small pieces, between other work."""
+
 VISITORS = 60
 """Keys that come back again and again."""
 

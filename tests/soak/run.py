@@ -12,7 +12,16 @@ from storage.hours import hour_after
 from tests.soak.connection import CLOCK
 from tests.soak.ledger import Kept, Requests
 from tests.soak.load import admit_all, populate, rehearse, run_load
-from tests.soak.plan import AUTHORS, LIVE_SECONDS, MAX_DELETIONS, PURGE_SECONDS, RETENTION_SECONDS, WINDOW_SECONDS, Plan
+from tests.soak.plan import (
+    AUTHORS,
+    CLEARING_SECONDS,
+    LIVE_SECONDS,
+    MAX_DELETIONS,
+    PURGE_SECONDS,
+    RETENTION_SECONDS,
+    WINDOW_SECONDS,
+    Plan,
+)
 from tests.soak.verdict import AT_REST, COUNTED, Books, Run
 from tests.soak.visitors import World
 from tests.soak.vitals import Log, Sample, look
@@ -52,7 +61,7 @@ def kept_by_retention(plan: Plan) -> dict[str, Kept]:
     """Return the books of tables whose rows have their time."""
 
     def to_the_hour(seconds: float) -> Callable[[float], float]:
-        return lambda at: hour_after(int(at + seconds + 1)) * HOUR + SLACK_SECONDS
+        return lambda at: hour_after(int(at + seconds + 1)) * HOUR + CLEARING_SECONDS
 
     return {
         "seen": Kept(to_the_hour(plan.seen_seconds)),
@@ -69,7 +78,7 @@ def settled_after(started: float, plan: Plan) -> float:
     then on.
     """
     first = -(-started // HOUR) * HOUR
-    return max(plan.warm_up_seconds, first + HOUR + SLACK_SECONDS - started)
+    return max(plan.warm_up_seconds, first + HOUR + CLEARING_SECONDS - started)
 
 
 async def soak(plan: Plan, home: Path, *, on_sample: Callable[[Sample, World], None]) -> tuple[Run, World]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.soak.connection import CLOCK
 from tests.soak.ledger import Tally
-from tests.soak.plan import PURGE_SECONDS
+from tests.soak.plan import CLEARING_SECONDS, PURGE_SECONDS
 from tests.support.process import LogLine, Switchboard
 
 TABLES = (
@@ -27,15 +27,15 @@ TABLES = (
     "permits",
 )
 EXPIRING = {
-    "seen": "until_hour <= :since / 3600",
-    "responses": "forget_hour <= :since / 3600",
+    "seen": "until_hour <= :of_hours / 3600",
+    "responses": "forget_hour <= :of_hours / 3600",
     "outbox": "expires_at <= :since",
     "gift_wraps": "expires_at <= :since",
     "public_events": "expires_at <= :since",
 }
 """What tells that a row's time was over at a moment."""
 
-OVERDUE_SECONDS = PURGE_SECONDS + 15
+OVERDUE_SECONDS = int(PURGE_SECONDS) + 15
 """How long after its time a row may still be there: until the next clearing, on a machine that has other work."""
 
 FIGURES = ("tasks", "connections", "subscriptions", "requests", "live_answers", "workers")
@@ -80,7 +80,7 @@ async def look(program: Switchboard, *, at: float) -> Sample:
         "wal_bytes": size(database.with_name(f"{database.name}-wal")),
         **{name: float(figures[name]) for name in FIGURES},
         **rows(database),
-        "overdue": overdue(database, CLOCK.now() - OVERDUE_SECONDS),
+        "overdue": overdue(database, CLOCK.now()),
     }
 
 
@@ -111,11 +111,12 @@ def size(file: Path) -> int:
         return 0
 
 
-def overdue(database: Path, since: float) -> int:
-    """Return how many rows are there whose time was over before a time."""
+def overdue(database: Path, now: int) -> int:
+    """Return how many rows are there whose time has long been over."""
+    moments = {"since": now - OVERDUE_SECONDS, "of_hours": now - CLEARING_SECONDS}
     counts = [f"(SELECT count(*) FROM {table} WHERE {is_over})" for table, is_over in EXPIRING.items()]
     with closing(_reader(database)) as connection:
-        return int(connection.execute(f"SELECT {' + '.join(counts)}", {"since": int(since)}).fetchone()[0])
+        return int(connection.execute(f"SELECT {' + '.join(counts)}", moments).fetchone()[0])
 
 
 def _reader(database: Path) -> sqlite3.Connection:
