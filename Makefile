@@ -35,7 +35,8 @@ flame: ## the flame graph and the cost of each step of a request
 	@scripts/setup.sh bench
 	@.venv/bin/python -m bench.flame
 
-fuzz: venv ## a million hostile frames and wraps; FUZZ='--seed 7 --minutes 5' for other figures
+fuzz: ## a million hostile frames and wraps; FUZZ='--seed 7 --minutes 5' for other figures
+	@scripts/setup.sh fuzz
 	@.venv/bin/python -m tests.fuzz $(FUZZ)
 
 lock: lock-python lock-node ## write requirements/ and package-lock.json anew, with today's versions
@@ -48,6 +49,7 @@ lock-python: venv
 		--output-file requirements/test.txt
 	$(compile) --upgrade --group pyproject.toml:node --output-file requirements/node.txt
 	$(compile) --upgrade --group pyproject.toml:bench --output-file requirements/bench.txt
+	$(compile) --upgrade --group pyproject.toml:fuzz --output-file requirements/fuzz.txt
 	$(compile) --upgrade --group pyproject.toml:peers --output-file requirements/peers.txt
 
 lock-node: venv

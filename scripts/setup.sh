@@ -1,6 +1,7 @@
 #!/bin/sh
 # Make .venv and put into it what the lists in requirements/ name: `scripts/setup.sh run`; with `demo` a TURN server is
-# looked after too, with `test` all that the tests need, with `bench` what `make flame` needs.
+# looked after too, with `test` all that the tests need, with `bench` what `make flame` needs, with `fuzz`
+# what `make fuzz` does.
 # ./run and ./test come here each time; when nothing has changed, it compares checksums and is done.
 # SWITCHBOARD_PYTHON names the Python to use, where the one that is found is not the one wanted.
 set -eu
@@ -8,7 +9,7 @@ unset PYTHONHOME PYTHONPATH CDPATH
 cd -- "$(dirname -- "$0")/.."
 root=$(pwd -P)
 purpose=${1:-run}
-case $purpose in test | bench) list='test' ;; *) list='run' ;; esac
+case $purpose in test | bench | fuzz) list='test' ;; *) list='run' ;; esac
 started=$(date +%s)
 
 # --- words to the person; all on stderr, since stdout belongs to the program that is started afterwards
@@ -145,6 +146,7 @@ key() {
         node) cksum requirements/node.txt tests/interop/package-lock.json ;;
         peers) cksum requirements/peers.txt ;;
         bench) cksum requirements/bench.txt ;;
+        fuzz) cksum requirements/fuzz.txt ;;
     esac
 }
 is_fresh() { [ -f ".venv/$1.stamp" ] && [ "$(key "$1")" = "$(cat ".venv/$1.stamp")" ]; }
@@ -250,6 +252,14 @@ fill_bench() {
     stamp bench
 }
 
+fill_fuzz() {
+    ! is_fresh fuzz || return 0
+    greet
+    step fuzz 'a fuzzer that watches branches, as locked in requirements/fuzz.txt'
+    install_list fuzz
+    stamp fuzz
+}
+
 # ---
 
 set_up() {
@@ -263,6 +273,7 @@ set_up() {
             fill_peers
             ;;
         bench) fill_bench ;;
+        fuzz) fill_fuzz ;;
     esac
     [ -z "${greeted-}" ] || step ready "in $(($(date +%s) - started)) s"
 }

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ("run", "test", "scripts/setup.sh", ".ci/run")
-LISTS = ("build", "run", "test", "node", "peers", "bench")
+LISTS = ("build", "run", "test", "node", "peers", "bench", "fuzz")
 INTEROP = ROOT / "tests" / "interop"
 
 
@@ -172,6 +172,8 @@ def test_set_up_does_only_what_is_new(checkout: Path, tmp_path: Path) -> None:
     assert set_up("test") == set_up("run") == []
     assert set_up("bench") == ["requirements/bench.txt"]
     assert set_up("bench") == []
+    assert set_up("fuzz") == ["requirements/fuzz.txt"]
+    assert set_up("fuzz") == []
 
     lock.write_text("{ }", "utf-8")
     assert set_up("test") == ["npm ci"]

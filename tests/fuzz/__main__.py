@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import secrets
+import subprocess
 import sys
 from pathlib import Path
 
+from tests.fuzz import guided
 from tests.fuzz.campaign import KINDS, Failure, Outcome, resident_bytes, run_campaign, save
 
 FOUND = Path(".fuzz")
@@ -32,17 +35,40 @@ def main(arguments: list[str] | None = None) -> int:
         say=lambda line: print(line, flush=True),
         measure=resident_bytes,
     )
-    return _report(outcome)
+    is_good = _report(outcome)
+    if not (options.mutants_only or options.kind):
+        is_good &= _guide(options.guided_seconds)
+    print("nothing wrong" if is_good else "something is wrong")
+    return 0 if is_good else 1
 
 
-def _report(outcome: Outcome) -> int:
+def _guide(seconds: int) -> bool:
+    """Run each target under the fuzzer that watches branches, in a process of its own; tell whether all is well."""
+    if not guided.IS_INSTALLED:
+        print("atheris is not installed (scripts/setup.sh fuzz), or not to be had for this machine: mutants only")
+        return True
+    is_good = True
+    for name in guided.TARGETS:
+        command = [sys.executable, "-m", "tests.fuzz.guided", name, str(seconds), str(FOUND)]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        print(f"  {name:16} {_executed(ended.stderr):>12,} cases in {seconds} s", flush=True)
+        if ended.returncode != 0:
+            is_good = False
+            print(f"{ended.stdout}{ended.stderr}\n  the case: {FOUND}/{name}-*")
+    return is_good
+
+
+def _executed(report: str) -> int:
+    found = re.search(r"number_of_executed_units: (\d+)", report)
+    return int(found[1]) if found else 0
+
+
+def _report(outcome: Outcome) -> bool:
     for failure, file in zip(outcome.failures, save(outcome.failures, FOUND), strict=True):
         _show(failure, file)
     if not outcome.is_flat:
         print("memory grows: resident MiB after each round: " + " ".join(f"{m >> 20}" for m in outcome.memory))
-    is_good = outcome.is_flat and not outcome.failures
-    print("nothing wrong" if is_good else "something is wrong")
-    return 0 if is_good else 1
+    return outcome.is_flat and not outcome.failures
 
 
 def _show(failure: Failure, file: Path) -> None:
@@ -56,6 +82,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31), help="of all cases; drawn if not given")
     parser.add_argument("--count", type=int, default=1_000_000, help="frames and wraps (1000000)")
     parser.add_argument("--minutes", type=float, default=60, help="end after this time (60)")
+    parser.add_argument("--guided-seconds", type=int, default=15, help="for each target under atheris (15)")
     parser.add_argument("--mutants-only", action="store_true", help="without the fuzzer that watches branches")
     parser.add_argument("--kind", choices=sorted(KINDS), help="only this kind")
     parser.add_argument("--case", type=int, help="only this case of the kind, with whatever it raises")

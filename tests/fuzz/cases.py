@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from nips import nip19
 from tests.fuzz import sealing
-from tests.fuzz.material import ENTITY_BYTES, RESPONSES, TOML_VALUES, URLS, entities, settings_lines
+from tests.fuzz.material import ENTITY_BYTES, HOPS, RESPONSES, TOML_VALUES, URLS, entities, settings_lines
 from tests.fuzz.mutation import Mutator
 from tests.fuzz.parsers import CHALLENGE, RELAY
 from tests.support.wraps import AUTHOR, BRIDGE, NOW, ONE_TIME, STRANGER
@@ -224,6 +224,13 @@ def a_settings_file(mutator: Mutator) -> str:
     return mutator.text(text) if mutator.is_so(0.4) else text
 
 
+def a_forwarded_header(mutator: Mutator) -> str:
+    """Return what stands in `X-Forwarded-For`, of one header or two."""
+    hops = [mutator.rng.choice(HOPS) for _ in range(mutator.rng.choice((1, 2, 5, 200)))]
+    text = mutator.rng.choice((", ", ",", "\n")).join(hops)
+    return text if mutator.is_so(0.1) else mutator.text(text)
+
+
 def a_url(mutator: Mutator) -> str:
     """Return an address of a relay, a host or an ICE server."""
     text = mutator.rng.choice(URLS)
@@ -322,6 +329,7 @@ CASES: Final[dict[str, Callable[[Mutator], str]]] = {
     "response": a_response_content,
     "schemas": a_value,
     "settings": a_settings_file,
+    "forwarded": a_forwarded_header,
     "urls": a_url,
 }
 """A maker for each target."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from ipaddress import ip_address
 from typing import Final
 
 from bridge.envelope import (
@@ -16,6 +17,8 @@ from bridge.envelope import (
     request_digest,
 )
 from bridge.errors import MalformedRequest
+from bridge.relay.addresses import Addresses
+from bridge.relay.limits import AddressLimits
 from bridge.settings import forms
 from bridge.settings.ice_url import parse_ice_url
 from bridge.settings.problems import SettingsError
@@ -40,6 +43,7 @@ from protocol.validation import (
     validate_result,
 )
 from tests.fuzz.judging import Finding, check_words, equal
+from tests.fuzz.mutation import MARKER
 from tests.support.wraps import AUTHOR, BRIDGE, NOW, STRANGER
 
 ROOM: Final = 131_072
@@ -116,12 +120,24 @@ def check_settings_error(error: Exception) -> None:
     if _SECRET in str(error):
         raise Finding("a complaint with a secret")
     for problem in error.problems:
-        check_words(problem.fix, longest=1000)
+        # The parser of TOML names keys of the file.
+        check_words(problem.fix.replace(MARKER, ""), longest=1000)
         if len(problem.value) > MAX_SHOWN_LENGTH + 20 or not problem.value.isprintable():
             raise Finding(f"a value of {len(problem.value)} characters, or with some that do not print, is shown")
 
 
 _SECRET: Final = nip19.encode_nsec(STRANGER)
+
+
+def read_forwarded(case: str) -> None:
+    """Find out whom a trusted proxy speaks for, from the header that it sends."""
+    addresses = Addresses(AddressLimits(trusted_proxies=("127.0.0.1", "2001:db8::/32")))
+    for proxy in ("127.0.0.1", "2001:db8::1"):
+        caller = addresses.caller(proxy, case.split("\n"))
+        ip_address(caller.partition("%")[0])
+        origin = addresses.enter(caller)
+        addresses.leave(origin)
+    equal(addresses.caller("192.0.2.1", [case]), "192.0.2.1", "the word of a stranger counts")
 
 
 def read_urls(case: str) -> None:

@@ -127,7 +127,7 @@ class Speaker:
     def _filter(self) -> Json:
         rng = self.mutator.rng
         whole: Json = {
-            "kinds": [rng.choice((1059, 21059, 0, 10050)), 0],
+            "kinds": [rng.choice((1059, 21059, 0, 10050)), *rng.choice(((), (0,)))],
             "#p": [rng.choice((VICTIM, STRANGER, BRIDGE)).public_key],
             "authors": [STRANGER.public_key],
             "ids": ["ab" * 32],

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from bridge.envelope import read_content, read_request
 from bridge.errors import MalformedRequest
+from bridge.relay.addresses import Addresses
+from bridge.relay.limits import AddressLimits
 from bridge.settings import forms
 from bridge.settings.ice_url import parse_ice_url
 from bridge.settings.problems import SettingsError
@@ -173,6 +175,10 @@ def _url(text: str) -> object:
     return [check(text) for check in checks], nip42.relay_address(text), _tried(lambda: parse_ice_url(text))
 
 
+def _forwarded(text: str) -> object:
+    return Addresses(AddressLimits(trusted_proxies=("127.0.0.1",))).caller("127.0.0.1", [text])
+
+
 def _entities(text: str) -> object:
     return [
         _tried(lambda read=read: read(text))  # type: ignore[misc]
@@ -298,6 +304,9 @@ BAITS: Final[dict[str, Bait]] = {
     "settings: text": Bait(parse_settings, lambda n: '[bridge]\nname = "' + "\\u0041" * n + '"\n', base=2000),
     "settings: comment": Bait(parse_settings, lambda n: "# é\n" * n, base=2000),
     "settings: brackets": Bait(parse_settings, lambda n: "a = " + "[" * n),
+    "forwarded: hops": Bait(_forwarded, lambda n: "127.0.0.1," * n, base=2000),
+    "forwarded: commas": Bait(_forwarded, lambda n: "," * n),
+    "forwarded: brackets": Bait(_forwarded, lambda n: "[" * n + ":" * n),
     "url: labels": Bait(_url, lambda n: "wss://" + "a." * n),
     "url: dashes": Bait(_url, lambda n: "turn:" + "-" * n),
     "url: colons": Bait(_url, lambda n: "turn:[" + ":" * n + "]"),

@@ -10,6 +10,7 @@ from bridge.relay.conversation import Conversation
 from nips import kinds, messages
 from nips.messages import MessageLimits, parse_relay_message, prefix_of
 from nips.strict_json import parse
+from tests.fuzz.frames import VICTIM
 from tests.fuzz.judging import Finding, check_words
 
 HEARING = MessageLimits(max_message_bytes=1_000_000, max_subscription_id=10_000)
@@ -38,6 +39,8 @@ class Guest:
     """Keys that the relay has taken as proved."""
     auths: dict[str, str] = field(default_factory=dict)
     """Key by id of each AUTH event that was sent."""
+    counts: dict[str, list[Any]] = field(default_factory=dict)
+    """Filters of the COUNT that was last asked under an id."""
     nonsense: int = 0
     """Frames that were answered as making no sense."""
 
@@ -53,6 +56,7 @@ class Guest:
         if isinstance(message, list) and len(message) > 1:
             if isinstance(message[1], str):
                 self.asked.add(message[1])
+                self.counts[message[1]] = message[2:]
             if message[0] == "AUTH" and isinstance(message[1], dict):
                 self.auths[str(message[1].get("id"))] = str(message[1].get("pubkey"))
 
@@ -70,6 +74,9 @@ class Guest:
             case messages.Notice():
                 check_refusal_words(message.text)
                 self.nonsense += message.text.startswith("invalid:")
+            case messages.Counted():
+                self._check_subscription(message.query)
+                self._check_count(message)
             case messages.EndOfStored():
                 self._check_subscription(message.subscription)
             case messages.Delivered():
@@ -95,9 +102,20 @@ class Guest:
         if subscription not in self.asked or len(subscription) > LONGEST_ECHO:
             raise Finding("a subscription that this client has not asked for")
 
+    def _check_count(self, counted: messages.Counted) -> None:
+        filters = self.counts[counted.query]
+        if counted.amount and all(_is_for(wanted, VICTIM.public_key) for wanted in filters):
+            raise Finding("wraps of a key that this client has not proved are counted")
+
     def _check_visible(self, event: Any) -> None:
         if kinds.is_wrap(event.kind) and not self.keys & set(event.tag_values("p")):
             raise Finding("a wrap for a key that this client has not proved")
+
+
+def _is_for(wanted: Any, key: str) -> bool:
+    """Tell whether nothing but wraps for a key can match a filter."""
+    asks_for_wraps = set(wanted.get("kinds", ())) <= {1059, 21059} and wanted.get("kinds")
+    return bool(asks_for_wraps) and wanted.get("#p") == [key]
 
 
 def check_refusal_words(words: str) -> None:

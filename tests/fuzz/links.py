@@ -23,10 +23,7 @@ NAMES: Final = ("a", "b", "c")
 def listen_through(*, seed: int, number: int, said: int = MESSAGES) -> int:
     """Have a link live through one chapter; return how many events it took, or raise what went wrong."""
     mutator = Mutator(Random(f"{seed}/links/{number}"))
-    talk = _Talk(*((), (AUTHOR,), (AUTHOR, BRIDGE))[number % 3])
-    for name in NAMES:
-        talk.asks(name)
-    talk.opens()
+    talk = a_talk(number=number)
     taken = 0
     for count in range(said):
         if count % 20 == 0:
@@ -34,27 +31,38 @@ def listen_through(*, seed: int, number: int, said: int = MESSAGES) -> int:
         if mutator.is_so(0.1):
             talk.passes(mutator.rng.choice((0.1, 5, 100)))
         talk.hears_raw(_message(mutator, talk))
-        taken += _check_facts(talk)
+        taken += check_facts(talk)
         if talk.link.waiting > 1 + said // 20 or len(talk.link.subscriptions) != len(NAMES):
             raise Finding("the link asks for something else than it was asked for")
         if talk.link.is_hopeless:
             talk.opens()
-    _check_good_event(talk)
+    check_good_event(talk)
     return taken
 
 
-class _Talk(Conversation):
+def a_talk(*, number: int) -> Talk:
+    """Return a link that has asked for something, with no key, one or two."""
+    talk = Talk(*((), (AUTHOR,), (AUTHOR, BRIDGE))[number % 3])
+    for name in NAMES:
+        talk.asks(name)
+    talk.opens()
+    return talk
+
+
+class Talk(Conversation):
     """A conversation whose texts are judged instead of labelled."""
 
     def _label(self, message: list[Any]) -> str:
         parse_client_message(json.dumps(message), MessageLimits())
-        self.auths = [*self.auths, message[1]["id"]] if message[0] == "AUTH" else self.auths
+        if message[0] == "AUTH":
+            self.auths = (*self.auths[-2:], message[1]["id"])
         return ""
 
-    auths: list[str] = []  # noqa: RUF012  # replaced, never changed
+    auths: tuple[str, ...] = ()
+    """Ids of the latest AUTH events."""
 
 
-def _message(mutator: Mutator, talk: _Talk) -> str | bytes:
+def _message(mutator: Mutator, talk: Talk) -> str | bytes:
     rng = mutator.rng
     message: list[Any]
     match rng.randrange(10):
@@ -69,7 +77,7 @@ def _message(mutator: Mutator, talk: _Talk) -> str | bytes:
             )
             message = ["EVENT", rng.choice(NAMES), mutator.changed(note) if mutator.is_so(0.5) else note]
         case 6:
-            ids = [*talk.auths[-3:], a_note(str(20 * rng.randrange(30))).id]
+            ids = [*talk.auths, a_note(str(20 * rng.randrange(30))).id]
             message = ["OK", rng.choice(ids), rng.random() < 0.5, rng.choice(_WORDS)]
         case 7:
             message = ["CLOSED", rng.choice(NAMES), rng.choice(_WORDS)]
@@ -83,7 +91,8 @@ def _message(mutator: Mutator, talk: _Talk) -> str | bytes:
 _WORDS: Final = ("", "auth-required: who", "rate-limited: slow", "error: x", "blocked: x", "duplicate:", "x" * 5000)
 
 
-def _check_facts(talk: _Talk) -> int:
+def check_facts(talk: Talk) -> int:
+    """Judge what the link has to tell; return how many events it hands on."""
     taken = 0
     for fact in talk.happened():
         if isinstance(fact, Received):
@@ -96,7 +105,8 @@ def _check_facts(talk: _Talk) -> int:
     return taken
 
 
-def _check_good_event(talk: _Talk) -> None:
+def check_good_event(talk: Talk) -> None:
+    """See that the link still takes what is good."""
     talk.opens()
     talk.asks("good")
     talk.hears("EVENT", "good", HELLO.to_dict())

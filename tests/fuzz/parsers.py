@@ -296,6 +296,7 @@ PARSERS: Final = {
         Target("response", contract.read_response_content, (InvalidResponse,)),
         Target("schemas", contract.validate, (InvalidJson,)),
         Target("settings", contract.read_settings, (SettingsError,), judge=contract.check_settings_error),
+        Target("forwarded", contract.read_forwarded, ()),
         Target("urls", contract.read_urls, ()),
     )
 }

@@ -12,12 +12,23 @@ from bridge.relay import conversation, refusals, session
 from bridge.relay.admission import Admission
 from bridge.relay.visibility import ReadProtection
 from nips.event import VerifiedEvent
-from nips.messages import Closed, Notice, Ok, write_closed, write_delivered, write_end_of_stored, write_notice, write_ok
+from nips.messages import (
+    Closed,
+    Notice,
+    Ok,
+    write_closed,
+    write_counted,
+    write_delivered,
+    write_end_of_stored,
+    write_notice,
+    write_ok,
+)
 from tests.bridge.relay.builders import ALICE, a_wrap
 from tests.fuzz import sessions, sockets
 from tests.fuzz.frames import VICTIM
 from tests.fuzz.guests import Guest, House, check_stored
 from tests.fuzz.judging import Finding
+from tests.fuzz.sealing import compact
 
 SEED = 3
 
@@ -111,12 +122,13 @@ async def test_fault_of_the_relay_is_found(
         (write_end_of_stored("never asked"), "not asked for"),
         (write_notice("hello"), "no prefix"),
         (write_notice("invalid: 'NoneType' object is not subscriptable"), "what is inside"),
+        (write_counted("asked", 1), "are counted"),
         (write_delivered("asked", a_wrap(ALICE).to_json()), "not proved"),
     ],
 )
 def test_text_that_no_client_should_hear_is_found(text: str, words: str) -> None:
     guest = Guest(House())
-    guest.says('["REQ","asked",{}]')
+    guest.says(compact(["COUNT", "asked", {"kinds": [1059], "#p": [VICTIM.public_key]}]))
     with pytest.raises(Finding, match=words):
         guest.hears(text)
 
