@@ -100,7 +100,10 @@ async def test_closing_does_what_is_queued_and_refuses_what_comes(thread: Counti
     assert [task.result() for task in waiting] == [7] * 12
 
 
-async def test_works_that_the_loop_brings_turn_by_turn_are_gathered_first(thread: Counting) -> None:
+async def test_works_that_the_loop_brings_turn_by_turn_are_gathered_first(
+    thread: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.gathering.LONGEST_GATHERING_SECONDS", PATIENCE)
     thread.gate.set()
 
     async def after(turns: int) -> int:
