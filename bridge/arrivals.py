@@ -8,7 +8,7 @@ then finds the first one's answer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -25,6 +25,8 @@ class Arrival:
     received_at: int
     wrap_ids: list[InboxId]
     links: list[str]
+    holds: list[Callable[[], bool]]
+    """Each puts off the OK for one of the wraps until it is done with; False when that was given already."""
     is_sealed: bool = False
     """The answer is being recorded: who comes now is too late to join."""
     is_recorded: bool = False
@@ -35,6 +37,10 @@ class Arrival:
     dossier: Dossier | None = None
     """What was on record when it came, as far as it got to be looked up."""
     done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def hold(self) -> bool:
+        """Put off every OK until this is done with; tell whether none was given yet."""
+        return all(hold() for hold in self.holds)
 
     def seal(self) -> None:
         """Let nobody join any more."""
@@ -53,7 +59,7 @@ class Arrivals:
 
     @asynccontextmanager
     async def enter(
-        self, rumor: Rumor, *, wrap_kind: int, received_at: int, wrap_id: str, link: str
+        self, rumor: Rumor, *, wrap_kind: int, received_at: int, wrap_id: str, link: str, hold: Callable[[], bool]
     ) -> AsyncIterator[Arrival | None]:
         """Yield the arrival to be answered, or None when the wrap joined one that was answered meanwhile.
 
@@ -63,13 +69,14 @@ class Arrivals:
             joins = not under_way.is_sealed and under_way.wrap_kind == wrap_kind
             if joins:
                 under_way.wrap_ids.append(InboxId(wrap_id, link))
+                under_way.holds.append(hold)
                 if link not in under_way.links:
                     under_way.links.append(link)
             await under_way.done.wait()
             if joins and under_way.is_answered:
                 yield None
                 return
-        arrival = Arrival(rumor, wrap_kind, received_at, [InboxId(wrap_id, link)], [link])
+        arrival = Arrival(rumor, wrap_kind, received_at, [InboxId(wrap_id, link)], [link], [hold])
         self._by_rumor[rumor.id] = arrival
         try:
             yield arrival

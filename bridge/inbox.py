@@ -29,7 +29,7 @@ from client.clock import Clock
 from nips.errors import InvalidWrap
 from nips.event import VerifiedEvent, parse_event
 from nips.keys import PublicKey
-from storage.errors import StorageError, StorageKeyMissing
+from storage.errors import StorageError, StorageFailed, StorageKeyMissing
 from storage.interface import HERE, Added, InboxEntry, InboxId, Storage, Unreadable
 
 log = logging.getLogger(__name__)
@@ -71,11 +71,19 @@ class _Waiting:
     """It is in the store, or on its way there, so it is tried until it is done with."""
     fate: asyncio.Future[_Fate] | None = None
     """Who waits for it, unless it was kept first."""
+    patience: asyncio.TimerHandle | None = None
 
     def tell(self, fate: _Fate) -> None:
         """Tell who waits, if somebody still does."""
         if self.fate is not None and not self.fate.done():
             self.fate.set_result(fate)
+
+    def hold(self) -> bool:
+        """Have who waits wait for the end; tell whether somebody does, or whether it was acknowledged already."""
+        if self.fate is None or self.fate.done() or self.patience is None:
+            return False
+        self.patience.cancel()
+        return True
 
     @property
     def id(self) -> InboxId:
@@ -138,7 +146,10 @@ class Inbox:
             case _Fate.KNOWN:
                 return Added.DUPLICATE
             case _Fate.TROUBLE:
-                return await self._keep_first(waiting)
+                if await self._keep_first(waiting) is Added.DUPLICATE:
+                    # Its answer is on record, and no more: whoever asks again gets it.
+                    raise StorageFailed("the answer could not be put into the outbox")
+                return Added.ADDED if waiting.is_kept else Added.FULL
             case _Fate.LATE:
                 added = await self._keep(waiting)
                 # A duplicate of itself: it was answered just before it would have been kept.
@@ -147,12 +158,12 @@ class Inbox:
     async def _fate_of(self, waiting: _Waiting) -> _Fate:
         loop = asyncio.get_running_loop()
         waiting.fate = loop.create_future()
-        patience = loop.call_later(self._rules.keep_after_seconds, waiting.tell, _Fate.LATE)
+        waiting.patience = loop.call_later(self._rules.keep_after_seconds, waiting.tell, _Fate.LATE)
         self._queue.put_nowait(waiting)
         try:
             return await waiting.fate
         finally:
-            patience.cancel()
+            waiting.patience.cancel()
 
     async def _keep_first(self, waiting: _Waiting) -> Added:
         try:
@@ -265,7 +276,12 @@ class Inbox:
             log.debug("wrap dropped", extra={"facts": {"wrap": wrap.id[:8], "reason": str(reason)}})
             return await self._let_go(waiting)
         async with self._dispatcher.arrivals.enter(
-            rumor, wrap_kind=wrap.kind, received_at=waiting.received_at, wrap_id=wrap.id, link=waiting.link
+            rumor,
+            wrap_kind=wrap.kind,
+            received_at=waiting.received_at,
+            wrap_id=wrap.id,
+            link=waiting.link,
+            hold=waiting.hold,
         ) as arrival:
             if arrival is None:
                 return _Fate.DONE

@@ -141,6 +141,27 @@ class Outbox:
                 lane.idle.clear()
                 lane.waker.set()
 
+    def can_deliver(self, replies: Sequence[StoredReply | QueuedReply]) -> bool:
+        """Tell whether these are live answers only, and somebody here listens for each."""
+        return all(
+            isinstance(reply, QueuedReply)
+            and reply.destination == HERE
+            and self._here.is_listening(reply.recipient, reply.wrap_kind)
+            for reply in replies
+        )
+
+    async def send_now(self, replies: Sequence[StoredReply | QueuedReply], response: Rumor) -> None:
+        """Deliver live answers that have no row; one that does not reach its asker gets a row now."""
+        for reply in replies:
+            if isinstance(reply, QueuedReply) and not await self._reaches(reply, response):
+                await self.send([reply], await self._outbox.add([reply]), response)
+
+    async def _reaches(self, reply: QueuedReply, response: Rumor) -> bool:
+        try:
+            return self._here.hand_over(await self._replies.wrap_live(response, PublicKey(reply.recipient)))
+        except SealingFailed:
+            return False
+
     async def recover(self) -> None:
         """Take up live answers that an earlier run did not deliver."""
         now, limit = self._clock.now(), self._rules.max_live_waiting

@@ -123,10 +123,12 @@ class Recorder:
             dossier=arrival.dossier,
             is_free=stored is None and permit is None,
         )
+        # What can be delivered at once needs no row: should we crash in between, nobody was told OK, and asks again.
+        is_prompt = self._outbox.can_deliver(replies) and arrival.hold()
         answer = Answer(
             wrap_ids=tuple(arrival.wrap_ids),
             seen_until=arrival.received_at + self._seen_seconds,
-            replies=replies,
+            replies=() if is_prompt else replies,
             request=stored.request if stored else None,
             response_json=response.to_json() if stored else "",
             forget_at=self._forget_at(arrival.rumor),
@@ -140,7 +142,10 @@ class Recorder:
         recorded = await self._requests.commit(answer)
         if isinstance(recorded, Committed):
             arrival.is_recorded = True
-            await self._outbox.send(replies, recorded.queued, response)
+            if is_prompt:
+                await self._outbox.send_now(replies, response)
+            else:
+                await self._outbox.send(replies, recorded.queued, response)
         arrival.was_seen = isinstance(recorded, SeenBefore)
         return recorded
 

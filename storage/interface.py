@@ -257,6 +257,9 @@ class Requests(Protocol):
 class Outbox(Protocol):
     """What still has to go out. A row that cannot be read any more is removed when it is met, and holds up no other."""
 
+    async def add(self, replies: Sequence[QueuedReply]) -> Sequence[int]:
+        """Queue replies and return their numbers, in their order."""
+
     async def waiting(self, *, destination: str, now: int, limit: int = 500) -> Sequence[OutboxRow]:
         """Return rows for a destination that have not expired, those due first."""
 

@@ -27,6 +27,13 @@ class SqliteOutbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def add(self, replies: Sequence[QueuedReply]) -> Sequence[int]:
+        """Queue replies and return their numbers, in their order."""
+        vault = self._database.vault
+        return await self._database.writer.run(
+            lambda connection: tuple(enqueue(connection, vault, reply) for reply in replies)
+        )
+
     async def waiting(self, *, destination: str, now: int, limit: int = 500) -> Sequence[OutboxRow]:
         """Return rows for a destination that have not expired, those due first."""
         return await self._rows(

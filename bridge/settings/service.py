@@ -36,7 +36,7 @@ class InboxSettings:
     )
     concurrency: int = number(64, "Requests that are worked on at once.", least=1, most=10_000)
     keep_after_seconds: float = number(
-        0.05,
+        0.5,
         "Time after which a request that is still being worked on is written down and acknowledged; what is answered "
         "sooner is acknowledged with its answer, at half the cost.",
         least=0,

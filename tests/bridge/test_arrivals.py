@@ -33,6 +33,7 @@ class Worker:
         self.entered: list[Arrival | None] = []
         self.go = asyncio.Event()
         self.fails = False
+        self.holds = True
         self._arrivals = arrivals
         self._wrap_id = wrap_id
         self._link = link
@@ -41,7 +42,12 @@ class Worker:
 
     async def work(self) -> None:
         entering = self._arrivals.enter(
-            self._rumor, wrap_kind=self._kind, received_at=NOW, wrap_id=self._wrap_id, link=self._link
+            self._rumor,
+            wrap_kind=self._kind,
+            received_at=NOW,
+            wrap_id=self._wrap_id,
+            link=self._link,
+            hold=lambda: self.holds,
         )
         async with entering as arrival:
             self.entered.append(arrival)
@@ -219,3 +225,17 @@ async def test_nothing_is_left_behind() -> None:
         async with arrivals.alone("account", "id"):
             raise ZeroDivisionError
     assert not arrivals._locks
+
+
+async def test_the_answer_waits_for_no_row_only_if_no_wrap_was_acknowledged() -> None:
+    arrivals = Arrivals()
+    first, second = Worker(arrivals, "a"), Worker(arrivals, "b", link=OTHER)
+    second.holds = False
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(first.work())
+        await settled()
+        assert first.arrival().hold()
+        tasks.create_task(second.work())
+        await settled()
+        assert not first.arrival().hold()
+        first.go.set()

@@ -8,14 +8,30 @@ from typing import Any
 
 import pytest
 
-from storage.errors import StorageBusy
-from storage.interface import Added
+from storage.errors import StorageBusy, StorageFailed
+from storage.interface import HERE, Added, Answer, Recorded
 from tests.support.deadline import within
 from tests.support.edges import ScriptedProvider
-from tests.support.pipeline import Client, Pipeline, a_pipeline
+from tests.support.pipeline import LIVE, Client, Pipeline, a_pipeline
 
 ALICE = Client("alice")
 TURN = "turn.get_credentials"
+
+
+def note_commits(bridge: Pipeline, patch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that grows by the number of replies which each commit writes."""
+    commit, written = bridge.storage.requests.commit, []
+
+    async def noting(answer: Answer) -> Recorded:
+        written.append(len(answer.replies))
+        return await commit(answer)
+
+    patch.setattr(bridge.storage.requests, "commit", noting)
+    return written
+
+
+async def rows(bridge: Pipeline) -> int:
+    return len(await bridge.storage.outbox.waiting(destination=HERE, now=bridge.clock.now()))
 
 
 def fail_to_keep(bridge: Pipeline, patch: pytest.MonkeyPatch) -> None:
@@ -114,3 +130,67 @@ async def test_what_nobody_waits_for_any_more_is_answered_all_the_same(tmp_path:
         assert len(await bridge.answers(ALICE)) == 1
         async with within():
             assert await bridge.accept(wrap) == [Added.DUPLICATE]
+
+
+async def test_live_answer_that_is_delivered_before_ok_needs_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_pipeline(tmp_path, changes={"inbox.keep_after_seconds": 10}) as bridge:
+        written = note_commits(bridge, monkeypatch)
+        bridge.here.listen(ALICE.key, LIVE)
+        assert await bridge.accept(bridge.wrap(bridge.request(ALICE, TURN), ALICE, LIVE)) == [Added.ADDED]
+        assert len(bridge.here.delivered) == 1
+        assert written == [0]
+        assert await rows(bridge) == 0
+
+
+async def test_live_answer_that_reaches_nobody_after_all_gets_a_row_before_ok(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_pipeline(tmp_path, changes={"inbox.keep_after_seconds": 10}) as bridge:
+        written = note_commits(bridge, monkeypatch)
+        bridge.here.listen(ALICE.key, LIVE)
+        with monkeypatch.context() as patch:
+            patch.setattr(bridge.here, "hand_over", lambda wrap: False)
+            assert await bridge.accept(bridge.wrap(bridge.request(ALICE, TURN), ALICE, LIVE)) == [Added.ADDED]
+            assert (written, await rows(bridge)) == ([0], 1)
+        bridge.core.outbox.listener_came(ALICE.key)
+        await bridge.settle()
+        assert len(bridge.here.delivered) == 1
+        assert await rows(bridge) == 0
+
+
+async def test_live_answer_to_what_was_acknowledged_before_has_a_row_from_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = ScriptedProvider()
+    provider.gate.clear()
+    async with a_pipeline(tmp_path, provider=provider, changes={"inbox.keep_after_seconds": 0.01}) as bridge:
+        written = note_commits(bridge, monkeypatch)
+        bridge.here.listen(ALICE.key, LIVE)
+        assert await bridge.accept(bridge.wrap(bridge.request(ALICE, TURN), ALICE, LIVE)) == [Added.ADDED]
+        provider.gate.set()
+        await bridge.settle()
+        assert written == [1]
+        assert len(bridge.here.delivered) == 1
+        assert await rows(bridge) == 0
+
+
+async def test_answer_that_is_recorded_and_gets_no_row_is_not_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_pipeline(tmp_path, changes={"inbox.keep_after_seconds": 10}) as bridge:
+        bridge.here.listen(ALICE.key, LIVE)
+        rumor = bridge.request(ALICE, TURN)
+        with monkeypatch.context() as patch:
+
+            async def fail(_: Any) -> Any:
+                raise StorageBusy("no row")
+
+            patch.setattr(bridge.here, "hand_over", lambda wrap: False)
+            patch.setattr(bridge.storage.outbox, "add", fail)
+            with pytest.raises(StorageFailed, match="could not be put into the outbox"):
+                await bridge.accept(bridge.wrap(rumor, ALICE, LIVE))
+        assert await bridge.accept(bridge.wrap(rumor, ALICE, LIVE)) == [Added.ADDED]
+        assert len(bridge.here.delivered) == 1
+        assert await bridge.remaining(ALICE, "turn") == 99

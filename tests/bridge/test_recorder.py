@@ -49,7 +49,7 @@ async def an_arrival(bridge: Pipeline, rumor: Rumor | None = None, *, wraps: int
     rumor = rumor or bridge.request(ALICE)
     sent = [bridge.wrap(rumor, ALICE) for _ in range(wraps)]
     await bridge.accept(*sent)
-    return Arrival(rumor, STORED, bridge.clock.now(), [InboxId(wrap.id, HERE) for wrap in sent], [HERE])
+    return Arrival(rumor, STORED, bridge.clock.now(), [InboxId(wrap.id, HERE) for wrap in sent], [HERE], [])
 
 
 async def stored_for(bridge: Pipeline, arrival: Arrival, request_id: str = "r1") -> Stored:

@@ -135,3 +135,10 @@ async def test_damaged_rows_hold_up_no_others_and_go(
     rows = await storage._database.readers.rows("SELECT number FROM outbox ORDER BY number", ())
     assert [number for (number,) in rows] == list(numbers[3:])
     assert "damaged answers removed" in caplog.text
+
+
+async def test_replies_can_be_queued_by_themselves(storage: SqliteStorage) -> None:
+    numbers = await storage.outbox.add([a_queued_reply(0), a_queued_reply(1)])
+    rows = await storage.outbox.waiting(destination=HERE, now=NOW)
+    assert [row.number for row in rows] == list(numbers)
+    assert [row.recipient for row in rows] == [a_hex(0), a_hex(1)]
