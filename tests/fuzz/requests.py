@@ -61,7 +61,10 @@ def _admitted(text: str) -> list[VerifiedEvent]:
 async def _check_the_end(pipeline: Pipeline) -> int:
     if waiting := await pipeline.waiting():
         raise Finding(f"{len(waiting)} wraps are never answered")
-    (answer,) = await pipeline.send(Client("somebody good"), pipeline.request(Client("somebody good")))
+    answers = await pipeline.send(Client("somebody good"), pipeline.request(Client("somebody good")))
+    if not answers:
+        raise Finding("a good request is never answered")
+    (answer,) = answers
     if "result" not in answer.content:
         raise Finding(f"a good request is refused: {answer.code}")
     wraps = await pipeline.storage.gift_wraps.query(
