@@ -95,7 +95,10 @@ def run_campaign(
     progress = {name: _Progress(kind, name, seed) for name, kind in kinds.items()}
     for turn in range(1, ROUNDS + 1):
         for name, own in progress.items():
+            known = len(outcome.failures)
             own.advance(kinds[name].share * count * turn // (100_000 * ROUNDS), outcome)
+            for failure in outcome.failures[known:]:
+                say(f"  failed: {failure.command}")
         outcome.seconds = time.monotonic() - started
         outcome.memory.append(measure())
         is_over = outcome.seconds > seconds or len(outcome.failures) >= MOST_FAILURES

@@ -120,8 +120,8 @@ def check_settings_error(error: Exception) -> None:
     if _SECRET in str(error):
         raise Finding("a complaint with a secret")
     for problem in error.problems:
-        # The parser of TOML names keys of the file.
-        check_words(problem.fix.replace(MARKER, ""), longest=1000)
+        # The parser of TOML names keys of the file, and a fix names settings.
+        check_words(problem.fix.replace(MARKER, "").replace("storage.", ""), longest=1000)
         if len(problem.value) > MAX_SHOWN_LENGTH + 20 or not problem.value.isprintable():
             raise Finding(f"a value of {len(problem.value)} characters, or with some that do not print, is shown")
 

@@ -40,7 +40,7 @@ class Guest:
     auths: dict[str, str] = field(default_factory=dict)
     """Key by id of each AUTH event that was sent."""
     counts: dict[str, list[Any]] = field(default_factory=dict)
-    """Filters of the COUNT that was last asked under an id."""
+    """Filters of all that was asked under an id: several may be on their way at once."""
     nonsense: int = 0
     """Frames that were answered as making no sense."""
 
@@ -56,7 +56,7 @@ class Guest:
         if isinstance(message, list) and len(message) > 1:
             if isinstance(message[1], str):
                 self.asked.add(message[1])
-                self.counts[message[1]] = message[2:]
+                self.counts.setdefault(message[1], []).extend(message[2:])
             if message[0] == "AUTH" and isinstance(message[1], dict):
                 self.auths[str(message[1].get("id"))] = str(message[1].get("pubkey"))
 
@@ -114,8 +114,7 @@ class Guest:
 
 def _is_for(wanted: Any, key: str) -> bool:
     """Tell whether nothing but wraps for a key can match a filter."""
-    asks_for_wraps = set(wanted.get("kinds", ())) <= {1059, 21059} and wanted.get("kinds")
-    return bool(asks_for_wraps) and wanted.get("#p") == [key]
+    return isinstance(wanted, dict) and wanted.get("kinds") in ([1059], [21059]) and wanted.get("#p") == [key]
 
 
 def check_refusal_words(words: str) -> None:

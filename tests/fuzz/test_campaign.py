@@ -59,7 +59,8 @@ def test_campaign_goes_on_after_a_failure_and_names_the_case(tmp_path: Path) -> 
     assert "KeyError: '7/2'" in outcome.failures[0].report
     (report, *_) = save(outcome.failures, tmp_path)
     assert "--case 2" in report.read_text("utf-8")
-    assert len(said) == 10
+    assert len(said) == 10 + 6
+    assert any("--kind odd --case 17" in line for line in said)
 
 
 def test_case_of_a_parser_is_saved_with_its_report(tmp_path: Path) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.fuzz import __main__ as program
 from tests.fuzz import guided
 from tests.fuzz.judging import Finding, Target
 from tests.support.deadline import SCALE
+from tests.support.strategies import json_values, texts
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -30,6 +34,15 @@ def test_target_lives_through_its_seeds_and_what_is_made_of_them(name: str) -> N
 @pytest.mark.parametrize("name", guided.TARGETS)
 def test_target_takes_any_bytes(name: str, data: bytes) -> None:
     guided.run_one(guided.TARGETS[name], data)
+
+
+@pytest.mark.parametrize("name", guided.SESSIONS)
+@given(
+    lines=st.lists(st.one_of(json_values.map(json.dumps), texts.map(lambda text: text.replace("\n", ""))), max_size=8)
+)
+@settings(max_examples=60)
+def test_session_takes_any_lines(name: str, lines: list[str]) -> None:
+    guided.TARGETS[name].read("\n".join(lines))
 
 
 def test_what_is_found_comes_out_of_a_target() -> None:
