@@ -14,7 +14,7 @@ from nips import kinds
 from nips.errors import InvalidJson
 from nips.keys import PublicKey
 from nips.nip59 import Rumor
-from nips.strict_json import parse
+from nips.strict_json import dump, parse
 from protocol.validation import Invalid, usable_request_id, validate_envelope
 
 
@@ -94,4 +94,7 @@ def read_request(content: Content) -> Request:
 
 def request_digest(method: str, params: dict[str, Any]) -> bytes:
     """Return what two requests have in common exactly when they ask the same."""
-    return hashlib.sha256(rfc8785.dumps({"method": method, "params": params})).digest()
+    asked: dict[str, Any] = {"method": method, "params": params}
+    # Without params both writers write the same, and ours is quicker.
+    form = rfc8785.dumps(asked) if params else dump(asked).encode()
+    return hashlib.sha256(form).digest()

@@ -15,8 +15,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -87,6 +85,7 @@ class _Waiting:
 
     @property
     def id(self) -> InboxId:
+        """What makes it this entry."""
         return InboxId(self.wrap.id, self.link)
 
 
@@ -121,22 +120,17 @@ class Inbox:
     async def accept(self, wrap: VerifiedEvent, *, link: str) -> Added:
         """See that a wrap is answered; the caller has checked form, signature, recipient and times."""
         waiting = _Waiting(wrap, link, self._clock.now(), is_kept=False)
-        async with self._alone(waiting.id):
+        # Copies of a wrap wait for the first, so that they find what became of it.
+        while (first := self._accepting.get(waiting.id)) is not None:
+            await first.wait()
+        under_way = self._accepting[waiting.id] = asyncio.Event()
+        try:
             # What comes from other relays has nobody who waits for OK.
             if link == HERE and self._queue.qsize() < self._rules.concurrency:
                 return await self._answer_first(waiting)
             return await self._keep_first(waiting)
-
-    @asynccontextmanager
-    async def _alone(self, identity: InboxId) -> AsyncIterator[None]:
-        """Let copies of a wrap wait for the first, so that they find what became of it."""
-        while (under_way := self._accepting.get(identity)) is not None:
-            await under_way.wait()
-        under_way = self._accepting[identity] = asyncio.Event()
-        try:
-            yield
         finally:
-            del self._accepting[identity]
+            del self._accepting[waiting.id]
             under_way.set()
 
     async def _answer_first(self, waiting: _Waiting) -> Added:

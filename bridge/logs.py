@@ -21,6 +21,9 @@ _LIBRARIES = {"websockets": "CRITICAL", "aiosqlite": "CRITICAL", "asyncio": "ERR
 _COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
 
@@ -33,7 +36,7 @@ class JsonFormatter(logging.Formatter):
             "message": _message(record),
             **_facts(record),
         }
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _ENCODER.encode(line)
 
 
 class TextFormatter(logging.Formatter):
@@ -59,6 +62,8 @@ def set_up_logging(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
     as_json = settings.format is LogFormat.JSON or (settings.format is LogFormat.AUTO and not terminal)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter(colours=terminal))
+    # None of these is in a line of ours, and each is looked up for every one.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.level.value.upper())

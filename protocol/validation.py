@@ -20,6 +20,8 @@ MAX_POINTER_LENGTH = 256
 MAX_WHOLE_NUMBER = 2**53 - 1
 """The largest whole number that every JSON reader keeps exact (RFC 8259 §6)."""
 
+_PLAIN_DEPTH = 32
+
 
 class Invalid(ValueError):
     """A message is not what its schema asks for."""
@@ -103,9 +105,27 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
+def _is_plain(value: object, depth: int = _PLAIN_DEPTH) -> bool:
+    """Tell whether a value holds nothing but what JSON Schema's own types mean the same by as `_ExactType` does."""
+    kind = type(value)
+    if kind is str:
+        return _is_unicode(str(value))
+    if kind is int:
+        return _is_of_type(value, "integer")
+    if isinstance(value, dict) and depth:
+        return all(
+            isinstance(name, str) and _is_unicode(name) and _is_plain(each, depth - 1) for name, each in value.items()
+        )
+    if isinstance(value, list) and depth:
+        return all(_is_plain(each, depth - 1) for each in value)
+    return value is None or kind is bool
+
+
 def _check(schema: str, value: object, base: tuple[str, ...]) -> None:
     try:
-        _validator(schema).validate(value)
+        # Each type that is checked by a keyword of ours is a call back from the library.
+        validator = _plain_validator(schema) if _is_plain(value) else _validator(schema)
+        validator.validate(value)
         return
     except ValidationError as error:
         field = _pointer((*base, *_path(error)))
@@ -150,12 +170,21 @@ def _schema(name: str) -> dict[str, Any]:
 
 @cache
 def _validator(name: str) -> Draft202012Validator:
+    return _compiled(name, {"type": _ExactType})
+
+
+@cache
+def _plain_validator(name: str) -> Draft202012Validator:
+    return _compiled(name, {})
+
+
+def _compiled(name: str, keywords: dict[str, type]) -> Draft202012Validator:
     file, _, place = name.partition("#")
     schema = _schema(file)
     return Draft202012Validator(
         {"$ref": f"{schema['$id']}#{place}"},
         registry=Registry([(each["$id"], each) for each in (schema, _schema("types.json"))]),
-        keywords={"type": _ExactType},
+        keywords=keywords,
         mask="…",
         offline=True,
     )

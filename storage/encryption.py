@@ -15,6 +15,7 @@ import hmac
 import json
 import os
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final, NewType
 
 from cryptography.exceptions import InvalidTag
@@ -106,13 +107,22 @@ class BlindIndex:
 
     def of(self, domain: str, *parts: str) -> bytes:
         """Return 16 bytes that stand for a value, composed of parts, in one domain (`table.column`)."""
-        encoded = [part.encode() for part in (domain, *parts)]
-        message = b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
+        message = _framed(domain)
+        for part in parts:
+            encoded = part.encode()
+            message += len(encoded).to_bytes(4, "big") + encoded
         return hmac.digest(self._key, message, "sha256")[:_INDEX_BYTES]
 
     def number(self, domain: str, *parts: str) -> int:
         """Return the same as a number above zero that SQL can hold: 63 bits."""
         return int.from_bytes(self.of(domain, *parts)[:8], "big") >> 1 or 1
+
+
+@cache
+def _framed(domain: str) -> bytes:
+    # There are only as many domains as columns that are looked up.
+    encoded = domain.encode()
+    return len(encoded).to_bytes(4, "big") + encoded
 
 
 class Vault:

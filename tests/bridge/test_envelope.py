@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import suppress
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -267,3 +269,9 @@ def test_different_requests_have_different_digests(method: str, params: dict[str
 def test_the_digest_says_nothing_of_the_rest_of_the_envelope() -> None:
     one = read_request(content_of({**GOOD, "reply": "live", "expires_at": NOW + 5, "invite": "x", "_v": "1.2.3"}))
     assert one.digest == read_request(content_of(GOOD)).digest
+
+
+@pytest.mark.parametrize("method", ["turn.get_credentials", "", 'a "quoted" one', "é\u2028\x7f\x01😀"])
+def test_digest_is_of_the_canonical_form_without_params_too(method: str) -> None:
+    canonical = rfc8785.dumps({"method": method, "params": {}})
+    assert request_digest(method, {}) == hashlib.sha256(canonical).digest()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol import validation
 from protocol.catalogue import load_catalogue
 from protocol.validation import (
     MAX_POINTER_LENGTH,
@@ -271,3 +272,31 @@ def test_answers_that_make_no_sense_are_refused_without_falling_over(method: str
     assert field_of(validate_result, method, value) is not None
     assert field_of(validate_response, value) is not None
     usable_request_id(value)
+
+
+def _verdict(value: object) -> str | None:
+    try:
+        validate_envelope(value)
+    except Invalid as invalid:
+        return invalid.field
+    return None
+
+
+@given(st.dictionaries(names, values, max_size=6).map(lambda drawn: {**REQUEST, **drawn}))
+def test_the_quick_validator_says_what_the_careful_one_says(value: dict[str, Any]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        quick = _verdict(value)
+        patch.setattr(validation, "_is_plain", lambda value: False)
+        assert _verdict(value) == quick
+
+
+@pytest.mark.parametrize("value", [1.0, 1e3, HUGE, LONE, {LONE: 1}, {1: 1}, [[1.5]], (1,), {"a": {"b": [HUGE]}}])
+def test_whatever_types_may_differ_about_is_for_the_careful_validator(value: object) -> None:
+    assert not validation._is_plain(value)
+
+
+def test_nesting_is_followed_to_a_bound() -> None:
+    nested: object = 1
+    for _ in range(10_000):
+        nested = [nested]
+    assert not validation._is_plain(nested)
