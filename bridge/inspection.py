@@ -11,6 +11,7 @@ from typing import Any
 
 from bridge.envelope import check_addressee
 from bridge.errors import Dropped
+from bridge.relay.limits import max_content_length
 from nips import kinds
 from nips.errors import InvalidEvent, NipError
 from nips.event import Event, parse_event, parse_hex, verify_event
@@ -44,6 +45,8 @@ class Inspector:
             event = parse_event(value)
             if len(event.to_json().encode()) > self.max_event_bytes:
                 raise InvalidEvent(f"larger than {self.max_event_bytes} bytes")
+            if len(event.content) > (longest := max_content_length(self.max_event_bytes)):
+                raise InvalidEvent(f"content: more than {longest} characters")
             if len(event.tags) > self.max_tags:
                 raise InvalidEvent(f"tags: more than {self.max_tags}")
             return self._open(event)

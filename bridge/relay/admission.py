@@ -146,6 +146,8 @@ class Admission:
             raise InvalidEvent(f"tags: more than {max_tags}")
         if len(event.to_json().encode()) > self._limits.max_event_bytes:
             raise InvalidEvent(f"larger than {self._limits.max_event_bytes} bytes")
+        if len(event.content) > self._limits.max_content_length:
+            raise InvalidEvent(f"content: more than {self._limits.max_content_length} characters")
         self._check_work(event)
         return verify_event(event)
 

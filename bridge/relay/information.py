@@ -14,9 +14,6 @@ SUPPORTED_NIPS = (1, 9, 11, 17, 40, 42, 45, 59, 62, 67, 70)
 # Those that count only under some settings.
 _WORK, _RELAY_LISTS = 13, 65
 
-# Bytes of an event around its content: id, keys, signature, and room for the few tags of a wrap.
-_FRAME_BYTES = 1024
-
 
 @dataclass(frozen=True, slots=True)
 class RelayProfile:
@@ -25,7 +22,6 @@ class RelayProfile:
     name: str = ""
     description: str = ""
     contact: str = ""
-    software: str = "nostr-switchboard"
     version: str = ""
 
 
@@ -37,7 +33,6 @@ def relay_information(profile: RelayProfile, limits: RelayLimits, *, bridge: Pub
         self=bridge,
         contact=profile.contact,
         supported_nips=_supported_nips(limits),
-        software=profile.software,
         version=profile.version,
         limitation=Limitation(
             max_message_length=limits.session.message.max_message_bytes,
@@ -46,8 +41,7 @@ def relay_information(profile: RelayProfile, limits: RelayLimits, *, bridge: Pub
             default_limit=limits.query.default_limit,
             max_subid_length=limits.session.message.max_subscription_id,
             max_event_tags=limits.publish.max_event_tags,
-            # We bound the whole event; content up to this many ASCII characters always fits.
-            max_content_length=limits.publish.max_event_bytes - _FRAME_BYTES,
+            max_content_length=limits.publish.max_content_length,
             min_pow_difficulty=limits.publish.min_pow_difficulty,
             # False says that something can be done before AUTH, not that everything can (NIP-11).
             auth_required=False,

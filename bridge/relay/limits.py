@@ -32,6 +32,15 @@ class SessionLimits:
     """Live events that wait for one subscription while its stored ones are on their way."""
 
 
+# Bytes of an event around its content: id, keys, signature, and room for the few tags of a wrap.
+_FRAME_BYTES = 1024
+
+
+def max_content_length(max_event_bytes: int) -> int:
+    """Return how many characters content may have: if all are ASCII, an event with a few tags has room for them."""
+    return max_event_bytes - _FRAME_BYTES
+
+
 @dataclass(frozen=True, slots=True)
 class PublishLimits:
     """What is accepted and how long it is kept."""
@@ -63,6 +72,11 @@ class PublishLimits:
     max_seen: int = 100_000
     """Event ids that are remembered to tell repeats, and as many that are to be deleted; the oldest goes first."""
     seen_seconds: int = 600
+
+    @property
+    def max_content_length(self) -> int:
+        """Characters of content, as NIP-11 tells them."""
+        return max_content_length(self.max_event_bytes)
 
 
 @dataclass(frozen=True, slots=True)

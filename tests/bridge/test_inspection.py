@@ -138,7 +138,10 @@ def test_the_first_reason_is_the_one_that_a_relay_gives() -> None:
 
 
 def test_a_line_longer_than_an_event_may_be_is_refused() -> None:
-    assert "larger than 100 bytes" in verdict_on(a_wrap(a_seal(a_rumor())), max_event_bytes=100)["reason"]
+    wrap = a_wrap(a_seal(a_rumor()))
+    size = len(json.dumps(wrap, ensure_ascii=False, separators=(",", ":")).encode())
+    assert "larger than 100 bytes" in verdict_on(wrap, max_event_bytes=100)["reason"]
+    assert f"content: more than {size - 1024} characters" in verdict_on(wrap, max_event_bytes=size)["reason"]
 
 
 @pytest.mark.parametrize("line", ["", "\n", "{}", "[]", "null", "{", '{"id":7}', "\ud800", "\x00", "[" * 9999])

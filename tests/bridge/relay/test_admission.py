@@ -189,13 +189,21 @@ async def test_forged_event_is_invalid_whatever_its_kind(door: Door, event: Veri
 
 
 async def test_event_larger_than_allowed_is_invalid(door: Door) -> None:
-    event = a_wrap(content="é" * 500)
+    event = a_wrap(content="é" * 2000)
     size = len(event.to_json().encode())
     door.set(PublishLimits(max_event_bytes=size))
     assert await door.admit(event) == TAKEN
     door.set(PublishLimits(max_event_bytes=size - 1))
     with pytest.raises(InvalidEvent, match="larger"):
         await door.admit(event)
+
+
+async def test_content_longer_than_the_document_tells_is_invalid(door: Door) -> None:
+    limits = PublishLimits(max_event_bytes=4000)
+    door.set(limits)
+    assert await door.admit(a_wrap(content="A" * limits.max_content_length)) == TAKEN
+    with pytest.raises(InvalidEvent, match="content: more than 2976 characters"):
+        await door.admit(a_wrap(content="A" * (limits.max_content_length + 1)))
 
 
 async def test_event_with_more_tags_than_allowed_is_invalid(door: Door) -> None:

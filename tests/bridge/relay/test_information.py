@@ -48,6 +48,7 @@ def test_bridge_is_found_in_self() -> None:
     assert document["contact"] == "mailto:me@example.org"
     assert document["version"] == "1.2.3"
     assert "pubkey" not in document
+    assert "software" not in document  # NIP-11 wants the address of a homepage
 
 
 @pytest.mark.parametrize(
