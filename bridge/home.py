@@ -15,6 +15,7 @@ from bridge.program import program
 from bridge.settings.reading import load_settings
 from bridge.settings.rendering import render
 from bridge.settings.tree import Settings
+from bridge.settings.upkeep import StorageSettings
 from bridge.settings.values import write_value
 from nips.keys import SecretKey
 from storage.database import Limits
@@ -23,6 +24,7 @@ from storage.errors import FileRefused, StorageFailed, StorageMissing, WrongStor
 from storage.key_file import KeySource, find_key, load_key_ring, make_key_file
 from storage.private_file import flush_folder, read_private, write_private
 from storage.secrets import read_secret
+from storage.space import SpaceLimits
 from storage.sqlite import SqliteStorage, open_storage
 
 SETTINGS_FILE = "relay.toml"
@@ -71,12 +73,7 @@ class Home:
         configured = settings.storage
         source = self.key_source(settings, environment)
         ring = load_key_ring(source)
-        limits = Limits(
-            max_queue=configured.max_queue,
-            max_batch=configured.max_batch,
-            readers=configured.readers,
-            max_read_steps=configured.max_read_steps,
-        )
+        limits = storage_limits(configured)
         with _naming(settings, source):
             return await open_storage(self.path / configured.file, ring, limits, create=create)
 
@@ -187,3 +184,18 @@ def _naming(settings: Settings, source: KeySource) -> Iterator[None]:
         raise WrongStorageKey(f"{error}. The key came from {source.name}: put the right one there") from error
     except StorageFailed as error:
         raise StorageFailed(f"storage.file = {write_value(settings.storage.file)}: {error}") from error
+
+
+def storage_limits(settings: StorageSettings) -> Limits:
+    """Return the limits that the settings ask for."""
+    return Limits(
+        max_queue=settings.max_queue,
+        max_batch=settings.max_batch,
+        readers=settings.readers,
+        max_read_steps=settings.max_read_steps,
+        space=SpaceLimits(
+            max_bytes=settings.max_bytes,
+            reserve_bytes=settings.reserve_bytes,
+            max_log_bytes=settings.max_log_bytes,
+        ),
+    )

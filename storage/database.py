@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from storage.database_file import FileLock, connect_writer, require_database
 from storage.encryption import BlindIndex, KeyRing, Vault, new_key, place
 from storage.errors import DamagedValue, StorageFailed, StorageKeyMissing, StorageMissing, WrongStorageKey
 from storage.migration import load_migrations, migrate, schema_version
 from storage.readers import Readers
+from storage.space import Space, SpaceLimits, Use
 from storage.writer import Writer
+
+T = TypeVar("T")
 
 _INDEX_KEY = "index_key"
 
@@ -28,6 +33,7 @@ class Limits:
     """Writes that share one commit."""
     readers: int = 2
     """Connections that read for clients of the relay."""
+    space: SpaceLimits = field(default_factory=SpaceLimits)
     max_read_steps: int = 1_000_000
     """Steps of SQLite's machine after which a read for a client of the relay is broken off."""
     busy_timeout_ms: int = 5_000
@@ -41,6 +47,18 @@ class Database:
     writer: Writer
     readers: Readers
     vault: Vault
+    space: Space
+
+    async def keep(self, use: Use, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a write if there is room for what it keeps; raise `StorageFull`, or what `Writer.run` raises."""
+        self.space.require(use)
+
+        def checked(connection: sqlite3.Connection) -> T:
+            # Again, since many may wait that were let in when there was room.
+            self.space.require(use)
+            return work(connection)
+
+        return await self.writer.run(checked)
 
 
 async def open_database(
@@ -56,7 +74,8 @@ async def open_database(
     lock = FileLock(path)
     closing.callback(lock.release)
     connection, vault = await asyncio.to_thread(_prepare, path, key_ring, limits, create)
-    writer = Writer(connection, max_queue=limits.max_queue, max_batch=limits.max_batch)
+    space = Space(connection, path, limits.space)
+    writer = Writer(connection, max_queue=limits.max_queue, max_batch=limits.max_batch, measure=space.look)
     closing.push_async_callback(writer.close)
     readers = await Readers.open(
         path,
@@ -68,7 +87,7 @@ async def open_database(
     )
     # Readers close first, so that the writer is the last and SQLite folds the log into the file.
     closing.push_async_callback(readers.close)
-    return Database(writer, readers, vault)
+    return Database(writer, readers, vault, space)
 
 
 def _prepare(path: Path, key_ring: KeyRing, limits: Limits, create: bool) -> tuple[sqlite3.Connection, Vault]:

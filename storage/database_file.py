@@ -90,8 +90,6 @@ def connect_writer(path: Path, *, busy_timeout_ms: int) -> sqlite3.Connection:
         # What is deleted is overwritten, not only unlinked.
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
-        # A log that one burst blew up shrinks again at the next checkpoint.
-        connection.execute("PRAGMA journal_size_limit = 67108864")
     except sqlite3.Error as error:
         connection.close()
         raise StorageFailed(f"{path} cannot be opened: {error}") from error

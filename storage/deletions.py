@@ -17,6 +17,7 @@ from storage.encryption import Vault
 from storage.gift_wraps import delete_wraps, delete_wraps_until
 from storage.public_events import insert_public_event, is_newer, kept_at, make_room
 from storage.relay_interface import Added, Room
+from storage.space import Use
 from storage.tombstones import EVERYTHING, FOR_EVER, Tombstone, put_tombstones, target_of
 
 
@@ -35,14 +36,16 @@ class SqliteDeletions:
         if request.kind != DELETION:
             raise ValueError(f"kind {request.kind} is no deletion request")
         vault = self._database.vault
-        return await self._database.writer.run(lambda connection: _delete(connection, vault, request, named, room))
+        return await self._database.keep(
+            Use.DELETION, lambda connection: _delete(connection, vault, request, named, room)
+        )
 
     async def vanish(self, request: VerifiedEvent, *, room: Room) -> Added:
         """Keep a request to vanish, and do the same to all that its author wrote and was sent until then."""
         if request.kind != VANISH:
             raise ValueError(f"kind {request.kind} is no request to vanish")
         vault = self._database.vault
-        return await self._database.writer.run(lambda connection: _vanish(connection, vault, request, room))
+        return await self._database.keep(Use.DELETION, lambda connection: _vanish(connection, vault, request, room))
 
 
 def _delete(connection: sqlite3.Connection, vault: Vault, request: VerifiedEvent, named: Deletion, room: Room) -> Added:

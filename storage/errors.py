@@ -2,6 +2,7 @@
 
     StorageError
     ├── StorageFailed          the database refused to read or write; the caller's work did not happen
+    │   ├── StorageFull        there is no room in the file for this
     │   ├── DamagedValue       an encrypted value is not the one that was written in its place
     │   └── StorageMissing     there is no database where there should be one
     ├── StorageBusy            more writes wait than the settings allow
@@ -27,6 +28,10 @@ class StorageError(Exception):
 
 class StorageFailed(StorageError):
     """The database refused to read or write."""
+
+
+class StorageFull(StorageFailed):
+    """There is no room for this in the database."""
 
 
 class DamagedValue(StorageFailed):

@@ -18,6 +18,7 @@ from nips.kinds import GIFT_WRAP
 from storage.database import Database
 from storage.encryption import Vault, place
 from storage.relay_interface import Added, Position, StoredEvent
+from storage.space import Use
 from storage.tombstones import IS_GONE, gone_parameters
 
 MAX_REPLIES = 10_000
@@ -48,8 +49,8 @@ class SqliteGiftWraps:
     async def add(self, wrap: VerifiedEvent, *, recipient: str, expires_at: int, quota: int) -> Added:
         """Keep a wrap for its recipient: ADDED, DUPLICATE, DELETED, or FULL when `quota` wraps of others are there."""
         vault, mailboxes = self._database.vault, self._mailboxes
-        return await self._database.writer.run(
-            lambda connection: _add(connection, vault, mailboxes, wrap, recipient, expires_at, quota)
+        return await self._database.keep(
+            Use.OTHERS, lambda connection: _add(connection, vault, mailboxes, wrap, recipient, expires_at, quota)
         )
 
     async def query(

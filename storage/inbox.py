@@ -14,6 +14,7 @@ from storage.encryption import Vault, place
 from storage.errors import DamagedValue, StorageKeyMissing
 from storage.hours import hour_after, hour_of
 from storage.interface import Added, InboxEntry, InboxId, Unreadable
+from storage.space import Use
 
 
 class SqliteInbox:
@@ -28,8 +29,8 @@ class SqliteInbox:
         ADDED, DUPLICATE if it came by the same link before, or FULL past `max_waiting` entries.
         """
         vault = self._database.vault
-        return await self._database.writer.run(
-            lambda connection: _add(connection, vault, entry, seen_until, max_waiting)
+        return await self._database.keep(
+            Use.REQUEST, lambda connection: _add(connection, vault, entry, seen_until, max_waiting)
         )
 
     async def waiting(self, *, after: int = 0, limit: int = 500) -> Sequence[tuple[int, InboxEntry | Unreadable]]:

@@ -14,6 +14,7 @@ from nips.nip09 import address_of
 from nips.nip40 import expiration
 from storage.database import Database
 from storage.relay_interface import Added, Position, Room, StoredEvent
+from storage.space import Use
 from storage.tombstones import is_gone
 
 _EVICTED_AT_ONCE = 100
@@ -40,7 +41,9 @@ class SqlitePublicEvents:
         """
         if address_of(event) is None:
             raise ValueError(f"kind {event.kind} is neither replaceable nor addressable")
-        return await self._database.writer.run(lambda connection: _put(connection, event, room))
+        if room is None:
+            return await self._database.writer.run(lambda connection: _put(connection, event, room))
+        return await self._database.keep(Use.OTHERS, lambda connection: _put(connection, event, room))
 
     async def query(
         self, wanted: Filter, *, now: int, limit: int, after: Position | None = None

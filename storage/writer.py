@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from storage.errors import StorageError, StorageFailed
+from storage.errors import StorageError, StorageFailed, StorageFull
 from storage.gathering import GatheringThread, Job
 
 log = logging.getLogger(__name__)
@@ -21,11 +21,30 @@ log = logging.getLogger(__name__)
 class Writer(GatheringThread):
     """Owns the writing connection."""
 
-    def __init__(self, connection: sqlite3.Connection, *, max_queue: int, max_batch: int) -> None:
-        """Start the thread; the connection is in autocommit mode and closed by `close`."""
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        max_queue: int,
+        max_batch: int,
+        measure: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> None:
+        """Start the thread, which has a `measure` taken after each batch.
+
+        The connection is in autocommit mode and closed by `close`.
+        """
+        self._measure = measure
         super().__init__(connection, does="write", max_queue=max_queue, max_batch=max_batch)
 
     def _perform_all(self, batch: Sequence[Job]) -> None:
+        self._write(batch)
+        if self._measure is not None:
+            try:
+                self._measure(self._connection)
+            except sqlite3.Error as error:
+                log.error("the database could not be measured: %s", error)
+
+    def _write(self, batch: Sequence[Job]) -> None:
         try:
             if not self._perform_at_once(batch):
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -33,10 +52,19 @@ class Writer(GatheringThread):
                     self._perform(job)
             self._connection.execute("COMMIT")
         except Exception as error:
-            log.error("%d writes failed together: %s", len(batch), error)
             self._roll_back()
+            if any(isinstance(job.error, StorageFull) for job in batch):
+                return self._write_one_by_one(batch)
+            log.error("%d writes failed together: %s", len(batch), error)
             for job in batch:
                 job.error = job.error or _failure(error)
+
+    def _write_one_by_one(self, batch: Sequence[Job]) -> None:
+        # What finds the file at its end undoes all others, and they may be those that would make room.
+        if len(batch) > 1:
+            for job in batch:
+                job.error = None
+                self._write([job])
 
     def _perform_at_once(self, batch: Sequence[Job]) -> bool:
         """Do all without savepoints, which cost as much as a small work; leave nothing behind when one raises."""
@@ -69,6 +97,7 @@ class Writer(GatheringThread):
 
 def _failure(error: Exception) -> StorageError:
     """Return a fresh error for each waiter: a traceback must not be shared."""
-    failure = StorageFailed(f"the database refused to write: {error}")
+    is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    failure = (StorageFull if is_full else StorageFailed)(f"the database refused to write: {error}")
     failure.__cause__ = error
     return failure

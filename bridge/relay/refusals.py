@@ -19,7 +19,7 @@ from collections.abc import Mapping
 
 from nips.errors import NipError
 from nips.messages import Prefix, Unsupported
-from storage.errors import ReadTooLarge, StorageError
+from storage.errors import ReadTooLarge, StorageError, StorageFull
 
 
 class Refused(Exception):
@@ -63,6 +63,7 @@ REFUSALS: Mapping[type[BaseException], Refusal] = {
     AuthRequired: (Prefix.AUTH_REQUIRED, None),
     Restricted: (Prefix.RESTRICTED, None),
     ReadTooLarge: (Prefix.ERROR, "this takes too long to find, ask for less"),
+    StorageFull: (Prefix.ERROR, "this relay is full, try another or come back later"),
     StorageError: (Prefix.ERROR, "try again later"),
     Exception: (Prefix.ERROR, "internal error"),
 }

@@ -39,6 +39,24 @@ class StorageSettings:
     )
     max_batch: int = number(500, "Writes that are gathered into one commit.", least=1, most=100_000)
     readers: int = number(2, "Connections for reading; as many again read for clients.", least=1, most=64)
+    max_bytes: int = number(
+        4_294_967_296,
+        "Size of the database beyond which no more wraps and public events of others are kept.",
+        least=1_048_576,
+        most=8_796_093_022_208,
+    )
+    reserve_bytes: int = number(
+        1_073_741_824,
+        "How much it may grow above that for requests to the bridge, accounts and answers; there it ends.",
+        least=1_048_576,
+        most=8_796_093_022_208,
+    )
+    max_log_bytes: int = number(
+        67_108_864,
+        "Length of its write-ahead log beyond which writing waits for reading; what is still too long counts above.",
+        least=1_048_576,
+        most=8_796_093_022_208,
+    )
     max_read_steps: int = number(
         1_000_000,
         "Steps of SQLite's machine after which a read for a client is broken off; some millions make a second.",

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bridge.errors import StartupError
-from bridge.home import MAX_SECRET_FILE_BYTES, Home, write_secret
+from bridge.home import MAX_SECRET_FILE_BYTES, Home, storage_limits, write_secret
 from bridge.identity import make_identity
 from bridge.settings.problems import SettingsError
 from bridge.settings.tree import Settings
+from bridge.settings.upkeep import StorageSettings
+from storage.database import Limits
 from storage.errors import StorageFailed, StorageKeyMissing, StorageMissing, WrongStorageKey
 from storage.key_file import VARIABLE, make_key_file
 from tests.support.entropy import SeededEntropy
@@ -235,3 +239,16 @@ def test_hints_call_the_program_as_the_person_does(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("SWITCHBOARD_PROGRAM", "./run")
     with pytest.raises(StartupError, match=r"run `\./run init --home '.*/my folder'` first"):
         Home(tmp_path / "my folder").load_settings()
+
+
+NO_LIMITS = {"file", "key_file", "purge_interval_seconds"}
+
+
+@pytest.mark.parametrize("key", [field.name for field in fields(StorageSettings()) if field.name not in NO_LIMITS])
+def test_every_figure_of_storage_changes_a_limit(key: str) -> None:
+    changes: dict[str, Any] = {key: getattr(StorageSettings(), key) * 2}
+    assert storage_limits(StorageSettings(**changes)) != storage_limits(StorageSettings())
+
+
+def test_defaults_of_settings_and_storage_agree() -> None:
+    assert storage_limits(StorageSettings()) == Limits()

@@ -21,6 +21,7 @@ from nips.nip11 import MEDIA_TYPE
 from storage.database import Limits
 from storage.encryption import KeyRing
 from storage.interface import HERE, Added
+from storage.space import SpaceLimits
 from storage.sqlite import SqliteStorage, open_storage
 from tests.bridge.relay.builders import (
     ALICE,
@@ -364,4 +365,24 @@ async def test_request_that_takes_too_long_is_closed_and_others_go_on(start: Sta
         too_much = await client.request(a_filter(authors=[SENDER.public_key]))
         assert too_much == Closed("s", "error: this takes too long to find, ask for less")
         assert await client.request(a_filter(kinds=[10007])) == [an_event(kind=10007).id]
+    await storage.close()
+
+
+async def test_full_relay_refuses_others_events_and_serves_what_it_has(start: Start, tmp_path: Path) -> None:
+    space = SpaceLimits(max_bytes=512 * 1024, reserve_bytes=2**20)
+    storage = await open_storage(tmp_path / "small.db", KeyRing([(1, bytes(32))]), Limits(space=space))
+    async with within(30), start(storage=storage) as relay, peer(relay.url) as client:
+        accepted: list[str] = []
+        while (await client.publish(wrap := a_wrap(content=f"{len(accepted)} {'x' * 20_000}"))).accepted:
+            accepted.append(wrap.id)
+        full = "error: this relay is full, try another or come back later"
+        for event in (wrap, an_event(kind=10050)):
+            assert await client.publish(event) == Ok(event.id, False, full)
+        assert (await client.publish(a_wrap(BRIDGE))).accepted
+        assert (await client.publish(a_wrap(kind=LIVE))).accepted
+        assert (await client.prove(ALICE)).accepted
+        found = await client.request(a_filter(kinds=[STORED], p=[ALICE.public_key]))
+        assert len(accepted) > 5
+        assert not isinstance(found, Closed)
+        assert sorted(found) == sorted(accepted)
     await storage.close()

@@ -28,6 +28,7 @@ SECRET = "row 17 of gift_wraps"
         (storage.errors.StorageBusy(SECRET), "error: try again later"),
         (storage.errors.StorageFailed(SECRET), "error: try again later"),
         (storage.errors.DamagedValue(SECRET), "error: try again later"),
+        (storage.errors.StorageFull(SECRET), "error: this relay is full, try another or come back later"),
         (storage.errors.ReadTooLarge(SECRET), "error: this takes too long to find, ask for less"),
         (KeyError(SECRET), "error: internal error"),
         (ValueError(SECRET), "error: internal error"),
