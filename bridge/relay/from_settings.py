@@ -31,6 +31,8 @@ def relay_limits(settings: Settings) -> RelayLimits:
             stall_seconds=relay.stall_timeout_seconds,
             idle_seconds=relay.idle_timeout_seconds,
             close_seconds=relay.close_timeout_seconds,
+            max_request_bytes=relay.max_request_bytes,
+            controls=per_second(relay.control_frames_per_second, burst=relay.control_frames_burst),
             handshake_seconds=relay.handshake_timeout_seconds,
             ping_interval_seconds=relay.ping_interval_seconds,
             ping_timeout_seconds=relay.ping_timeout_seconds,

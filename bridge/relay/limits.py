@@ -124,6 +124,10 @@ class ServerLimits:
     idle_seconds: float = 600
     """How long a client without a subscription may say nothing."""
     handshake_seconds: float = 10
+    max_request_bytes: int = 16_384
+    """The HTTP request that opens a websocket, or asks for a page."""
+    controls: Bucket = field(default_factory=lambda: per_second(10, burst=100))
+    """Pings, pongs and close frames of one connection."""
     ping_interval_seconds: float = 30
     ping_timeout_seconds: float = 20
     close_seconds: float = 5

@@ -16,16 +16,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection
-from websockets.protocol import OPEN
+from websockets.frames import CTRL_OPCODES, Frame
+from websockets.protocol import OPEN, Event
 
 from bridge.relay.addresses import Addresses, Origin
 from bridge.relay.limits import ServerLimits
 from bridge.relay.pages import FULL, Page, too_many
+from bridge.relay.rates import Rate
 
 log = logging.getLogger(__name__)
 
 HIGH_WATER_BYTES = 65_536
 """Waiting bytes from which on the sender of an answer waits."""
+
+# What is read from one client at once.
+_READ_BYTES = 16_384
+
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 # How long somebody is sent away whose address has as many connections as it may have.
 _CROWDED_SECONDS = 30
@@ -38,18 +45,25 @@ class Crowd:
     addresses: Addresses
     all: set[ClientSocket] = field(default_factory=set)
     clients: set[ClientSocket] = field(default_factory=set)
+    buffer: memoryview = field(default_factory=lambda: memoryview(bytearray(_READ_BYTES)))
     has_hinted: bool = False
     """The operator was told that a proxy seems to be there which no setting names."""
 
 
-class ClientSocket(ServerConnection):
-    """A websocket that drops a client which does not read."""
+class ClientSocket(ServerConnection, asyncio.BufferedProtocol):
+    """A websocket that drops a client which does not read, or makes work for us alone.
+
+    All sockets read into one buffer, whose length bounds what one client can have parsed before others have their turn,
+    and how many frames can wait for it. By itself asyncio reads up to 256 KiB: forty thousand empty frames.
+    """
 
     def __init__(self, *arguments: Any, crowd: Crowd, limits: ServerLimits, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._crowd = crowd
         self._limits = limits
         self._stall: asyncio.TimerHandle | None = None
+        self._controls = Rate(limits.controls)
+        self._request_bytes = 0
         self._flush: asyncio.Handle | None = None
         self._gathered_bytes = 0
         self._origin: Origin | None = None
@@ -143,9 +157,29 @@ class ClientSocket(ServerConnection):
             self._flush.cancel()
         super().connection_lost(exc)
 
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where to read to."""
+        return self._crowd.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what was read, before another socket reads."""
+        self.data_received(bytes(self._crowd.buffer[:nbytes]))
+
     def data_received(self, data: bytes) -> None:
+        if self.request is None:
+            self._request_bytes += len(data)
+            if self._request_bytes > self._limits.max_request_bytes:
+                self.transport.write(_TOO_LARGE)
+                return self.transport.close()
         super().data_received(data)
         self._check_unsent()
+
+    def process_event(self, event: Event) -> None:
+        super().process_event(event)
+        # Each is answered, or looked up, at once, where no other rate counts.
+        is_control = isinstance(event, Frame) and event.opcode in CTRL_OPCODES
+        if is_control and self._controls.take(self.loop.time()):
+            self._drop("sends too many pings")
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -121,6 +121,16 @@ class RelaySettings:
         most=1_000_000,
     )
     queries_burst: int = number(100, "Other frames of one connection at once.", least=1, most=10_000_000)
+    control_frames_per_second: float = number(
+        10,
+        "Pings, pongs and close frames of one connection, in the long run; beyond that it is dropped.",
+        least=0.1,
+        most=1_000_000,
+    )
+    control_frames_burst: int = number(100, "The same at once.", least=10, most=10_000_000)
+    max_request_bytes: int = number(
+        16_384, "Largest HTTP request that opens a websocket or asks for a page.", least=1024, most=1_048_576
+    )
     handshake_timeout_seconds: float = number(10, "Time that a client has to open the websocket.", least=0.1, most=600)
     ping_interval_seconds: float = number(30, "Time between pings that find out dead connections.", least=1, most=3600)
     ping_timeout_seconds: float = number(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidMessage, InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.protocol import OPEN, Event
 
 from bridge.relay.limits import AddressLimits
 from bridge.relay.rates import per_second
 from bridge.relay.socket import ClientSocket
-from tests.bridge.relay.house import LIMITS, SMALL, House, Scripted, ask, pause_of
+from tests.bridge.relay.house import LIMITS, SMALL, House, Scripted, ask, closed, pause_of
 from tests.support.deadline import within
 
 # --- who is let in
@@ -255,7 +258,7 @@ async def test_client_that_leaves_lying_what_it_asked_for_is_dropped() -> None:
 
 
 async def test_flood_of_pings_by_somebody_who_reads_nothing_is_cut_off() -> None:
-    house = House(replace(LIMITS, max_unsent_bytes=100_000))
+    house = House(replace(LIMITS, max_unsent_bytes=100_000, controls=per_second(1_000_000, burst=10_000_000)))
     async with house.open(send_buffer=SMALL) as server, house.deaf_client() as client:
         (connection,) = server._crowd.clients
         async with within():
@@ -265,3 +268,131 @@ async def test_flood_of_pings_by_somebody_who_reads_nothing_is_cut_off() -> None
                 client.send_data()
                 assert connection.transport.get_write_buffer_size() < 400_000
                 await asyncio.sleep(0)
+
+
+# --- who makes work for us alone
+
+
+def flood(client: ClientConnection, frames: int, *, opcode: Opcode, data: bytes = b"") -> None:
+    """Send small frames in one piece."""
+    for _ in range(frames):
+        client.protocol.send_frame(Frame(opcode, data))
+    client.send_data()
+
+
+@pytest.mark.parametrize("opcode", [Opcode.PING, Opcode.PONG])
+async def test_more_pings_than_allowed_end_the_connection(opcode: Opcode) -> None:
+    house = House(replace(LIMITS, controls=per_second(0.01, burst=50)))
+    async with house.open(), house.client() as client, house.client() as other:
+        flood(client, 50, opcode=opcode)
+        await client.send("still here")
+        async with within():
+            assert await client.recv() == "echo 'still here'"
+        flood(client, 1, opcode=opcode)
+        assert await closed(client) == 1006
+        await other.send("x")
+        async with within():
+            assert await other.recv() == "echo 'x'"
+
+
+async def test_flood_of_pings_is_parsed_no_further_than_one_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = 0
+    process = ClientSocket.process_event
+
+    def count(socket: ClientSocket, event: Event) -> None:
+        nonlocal parsed
+        parsed += 1
+        process(socket, event)
+
+    monkeypatch.setattr(ClientSocket, "process_event", count)
+    house = House(replace(LIMITS, controls=per_second(0.01, burst=50)))
+    async with house.open(), house.client() as client:
+        flood(client, 100_000, opcode=Opcode.PING)
+        assert await closed(client) == 1006
+    # An empty frame of a client has six bytes.
+    assert parsed < 16_384 / 6 + 60
+
+
+async def test_no_more_small_frames_wait_than_one_buffer_holds() -> None:
+    held = asyncio.Event()
+    go_on = asyncio.Event()
+
+    async def script(conversation: Scripted, frame: str | bytes) -> AsyncIterator[str]:
+        held.set()
+        await go_on.wait()
+        yield "done"
+
+    house = House(replace(LIMITS, close_seconds=0.1), script=script)
+    async with house.open() as server, house.client(close_timeout=0.1) as client, house.client() as other:
+        flood(client, 100_000, opcode=Opcode.TEXT, data=b"x")
+        async with within():
+            await held.wait()
+            # As long as this takes, there is time to read more.
+            for _ in range(20):
+                await (await other.ping())
+        waiting = max(len(connection.recv_messages.frames) for connection in server._crowd.clients)
+        go_on.set()
+    assert 4 < waiting < 16_384 / 7 + 10
+
+
+@pytest.mark.parametrize("data", [b"", b"x"])
+async def test_message_in_ever_more_fragments_ends_the_connection(data: bytes) -> None:
+    house = House()
+    async with house.open(), house.client() as client, house.client() as other:
+        client.protocol.send_text(b"[", fin=False)
+        async with within():
+            while client.state is OPEN:
+                for _ in range(500):
+                    client.protocol.send_continuation(data, fin=False)
+                client.send_data()
+                await (await other.ping())
+        assert await closed(client) == 1009
+        assert other.state is OPEN
+
+
+async def test_compressed_frame_that_nobody_agreed_on_ends_the_connection() -> None:
+    house = House()
+    async with house.open(), house.client() as client:
+        # RSV1 and TEXT; masked, one byte long; the mask; the byte.
+        client.transport.write(bytes([0xC1, 0x81, 0, 0, 0, 0, 0x78]))
+        assert await closed(client) == 1002
+
+
+@pytest.mark.parametrize(
+    "request_of",
+    [
+        lambda size: b"GET / HTTP/1.1\r\n" + b"X: " + b"y" * 8000 + b"\r\n" + b"Z: " + b"y" * size,
+        lambda size: b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * (size // 6),
+        lambda size: b"GET /" + b"x" * size,
+    ],
+    ids=["long headers", "many headers", "long path"],
+)
+async def test_request_larger_than_allowed_is_refused(request_of: Callable[[int], bytes]) -> None:
+    house = House(replace(LIMITS, max_request_bytes=10_000, handshake_seconds=60))
+    async with house.open() as server, house.client():
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(request_of(100_000))
+        async with within():
+            with suppress(ConnectionError):
+                status = await reader.readline()
+                assert status.split()[1:2] in ([b"431"], [b"400"], [b"414"], [])
+                await reader.read()
+        writer.close()
+        assert len(server._crowd.all) == 1
+
+
+async def test_request_that_comes_byte_by_byte_is_cut_off_by_its_size_too() -> None:
+    house = House(replace(LIMITS, max_request_bytes=2000, handshake_seconds=60))
+    async with house.open(), house.client() as other:
+        reader, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+        request = b"GET / HTTP/1.1\r\nX: ".ljust(2000, b"y")
+        async with within():
+            for number in range(2000):
+                writer.write(request[number : number + 1])
+                if number % 100 == 99:
+                    await (await other.ping())
+            assert not reader.at_eof()
+            writer.write(b"y")
+            assert (await reader.readline()).split()[1] == b"431"
+            await reader.read()
+        writer.close()
