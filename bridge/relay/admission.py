@@ -16,10 +16,10 @@ one verification for each repeat, which nobody is in a hurry for.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from bridge.relay.limits import PublishLimits
 from bridge.relay.rates import Rates
@@ -43,8 +43,8 @@ from storage.relay_interface import Room
 _Way = Callable[[VerifiedEvent], Added | Awaitable[Added]]
 """What is done with an event that may come in."""
 
-Keeping = Coroutine[Any, Any, "Verdict"]
-"""What is left to do about an event that may come in: nothing of it has begun before it is awaited."""
+Keeping = Callable[[], Awaitable["Verdict"]]
+"""Does what is left to do about an event that may come in; nothing of it has begun before."""
 
 
 class WrapInbox(Protocol):
@@ -116,8 +116,9 @@ class Admission:
         if self._seen.has(verified.id, now):
             return KNOWN
         self._check_rates(recipient, wait_seconds)
-        added = way(verified)
-        return self._verdict(verified, added) if isinstance(added, Added) else self._keep(verified, added)
+        if way == self._pass_on:
+            return self._verdict(verified, self._pass_on(verified))
+        return partial(self._keep, verified, way)
 
     async def publish_own(self, event: VerifiedEvent) -> Added:
         """Keep and deliver a replaceable event of the bridge itself, whatever kinds others may publish."""
@@ -126,8 +127,9 @@ class Admission:
         added = await self._storage.public_events.put(event)
         return self._deliver_added(event, added)
 
-    async def _keep(self, event: VerifiedEvent, keeping: Awaitable[Added]) -> Verdict:
-        return self._verdict(event, await keeping)
+    async def _keep(self, event: VerifiedEvent, way: _Way) -> Verdict:
+        added = way(event)
+        return self._verdict(event, added if isinstance(added, Added) else await added)
 
     def _verdict(self, event: VerifiedEvent, added: Added) -> Verdict:
         if added is Added.FULL:

@@ -7,7 +7,7 @@ so nothing is read from the storage that a slow reader has no room for.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 
 OnListening = Callable[[str], None]
 """Told a public key whose wraps begin to flow."""
+
+Serving = AsyncGenerator[str]
+"""Answers that are read from the storage, as they come; close it when they can no longer be sent."""
 
 Coming = Coroutine[Any, Any, str]
 """An answer that has to wait for the storage. It never raises."""
@@ -68,10 +71,10 @@ class Conversation:
         """Return what the client hears first."""
         return self._session.greet()
 
-    async def answer(self, frame: str | bytes) -> AsyncGenerator[str | Coming]:
-        """Yield the texts that answer a frame; close the iterator when they can no longer be sent.
+    def receive(self, frame: str | bytes) -> Iterator[str | Serving | Coming]:
+        """Yield what answers a frame, each to be sent before the next is asked for.
 
-        Whoever gets one that is still to come has to await it, and may go on with other frames meanwhile.
+        Only what is still to come may be awaited beside other frames.
         """
         clock = self._backstage.clock
         for action in self._session.receive(frame, Moment(clock.now(), clock.monotonic())):
@@ -83,11 +86,9 @@ class Conversation:
                 case Shut(subscription):
                     self._backstage.subscriptions.remove(subscription)
                 case Open(subscription):
-                    async with aclosing(self._serve(subscription)) as texts:
-                        async for text in texts:
-                            yield text
+                    yield self._serve(subscription)
                 case Tally():
-                    yield await self._count(action)
+                    yield self._tally(action)
                 case Authenticated():
                     self._show_more()
                     yield action.text
@@ -113,7 +114,7 @@ class Conversation:
 
     async def _keep(self, event: Event, keeping: Keeping) -> str:
         try:
-            verdict = await keeping
+            verdict = await keeping()
         except Exception as error:
             return self._refuse(event, error)
         return write_ok(event.id, True, verdict.message)
@@ -146,6 +147,9 @@ class Conversation:
             return
         for pubkey in sorted(subscription.keys_heard(self._backstage.clock.now())):
             self._backstage.on_listening(pubkey)
+
+    async def _tally(self, action: Tally) -> Serving:
+        yield await self._count(action)
 
     async def _count(self, action: Tally) -> str:
         try:

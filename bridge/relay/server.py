@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 
 # Frames that are read ahead of the one being answered, before reading pauses.
 _FRAMES_AHEAD = 4
+
+# Frames of one client that are answered before others have their turn.
+_FRAMES_A_TURN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,23 +167,26 @@ class RelayServer:
         self, socket: ClientSocket, conversation: Conversation, answers: asyncio.TaskGroup
     ) -> Exception | None:
         """Answer frames until there are no more; return what nobody foresaw."""
-        slots = asyncio.Semaphore(self._limits.max_events_in_flight)
+        desk = _Desk(answers, asyncio.Semaphore(self._limits.max_events_in_flight))
         try:
             socket.push(conversation.greet())
+            turns = 0
             while not self._stopping.is_set():
                 frame = await self._next_frame(socket)
                 if self._stopping.is_set():
                     break  # whoever stops us has counted what is being answered, and this is not
                 if frame is not None:
-                    await self._answer(frame, socket, conversation, _Desk(answers, slots))
+                    await self._answer(frame, socket, conversation, desk)
                 elif not conversation.is_listening:
                     await socket.close(CloseCode.NORMAL_CLOSURE, "idle")
                     return None
                 if conversation.farewell is not None:
-                    await socket.close(conversation.farewell.code, conversation.farewell.reason)
+                    await socket.dismiss(conversation.farewell.code, conversation.farewell.reason)
                     return None
-                # Frames read ahead come without waiting; others have their turn after each.
-                await asyncio.sleep(0)
+                # Frames read ahead come without waiting, so others have to be given their turn.
+                turns += 1
+                if turns % _FRAMES_A_TURN == 0:
+                    await asyncio.sleep(0)
             await socket.wait_closed()
         except ConnectionClosed:
             return None
@@ -189,7 +195,9 @@ class RelayServer:
             return error
         return None
 
-    async def _next_frame(self, socket: ServerConnection) -> str | bytes | None:
+    async def _next_frame(self, socket: ClientSocket) -> str | bytes | None:
+        if socket.has_frames:
+            return await socket.recv()
         try:
             async with asyncio.timeout(self._limits.idle_seconds) as patience:
                 self._listening.add(patience)
@@ -201,14 +209,21 @@ class RelayServer:
             return None
 
     async def _answer(self, frame: str | bytes, socket: ClientSocket, conversation: Conversation, desk: _Desk) -> None:
-        with self._busy():
-            async with aclosing(conversation.answer(frame)) as texts:
-                async for text in texts:
-                    if isinstance(text, str):
-                        socket.push(text)
-                        await socket.room()
-                    else:
-                        await self._answer_later(text, socket, desk)
+        self._count_answering(1)
+        try:
+            for answer in conversation.receive(frame):
+                if isinstance(answer, str):
+                    socket.push(answer)
+                elif isinstance(answer, AsyncGenerator):
+                    async with aclosing(answer) as texts:
+                        async for text in texts:
+                            socket.push(text)
+                            await socket.room()
+                else:
+                    await self._answer_later(answer, socket, desk)
+            await socket.room()
+        finally:
+            self._count_answering(-1)
 
     async def _answer_later(self, coming: Coming, socket: ClientSocket, desk: _Desk) -> None:
         async def answer() -> None:
@@ -225,14 +240,6 @@ class RelayServer:
             raise
         self._count_answering(1)
         desk.answers.create_task(answer()).add_done_callback(done)
-
-    @contextmanager
-    def _busy(self) -> Iterator[None]:
-        self._count_answering(1)
-        try:
-            yield
-        finally:
-            self._count_answering(-1)
 
     def _count_answering(self, more: int) -> None:
         self._answering += more

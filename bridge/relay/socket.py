@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
 from websockets.frames import CTRL_OPCODES, Frame
 from websockets.protocol import OPEN, Event
 
@@ -90,12 +91,27 @@ class ClientSocket(ServerConnection, asyncio.BufferedProtocol):
             self._flush = self.loop.call_soon(self.send_data)
         return self._check_unsent()
 
+    @property
+    def has_frames(self) -> bool:
+        """Tell whether `recv` returns without waiting."""
+        return len(self.recv_messages.frames) > 0
+
     async def room(self) -> None:
         """Wait until nearly all that was sent is with the client; raise `ConnectionClosed` when it is gone."""
         if self.state is OPEN and not self.paused:
             return
         async with self.send_context():
             pass  # leaving it writes what was gathered, and waits
+
+    async def dismiss(self, code: int, reason: str) -> None:
+        """Close, and read on meanwhile: the client's own close comes behind what it sent ahead."""
+        self.protocol.send_close(code, reason)
+        self.send_data()
+        with suppress(TimeoutError, ConnectionClosed):
+            async with asyncio.timeout(self._limits.close_seconds):
+                while True:
+                    await self.recv()
+        self.transport.abort()
 
     def send_data(self) -> None:
         """Write what was gathered in one piece: each write is a call to the kernel."""

@@ -8,7 +8,7 @@ has refused.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -95,12 +95,14 @@ class Connection:
         """Send a frame and judge the answers that come at once."""
         self.guest.says(frame)
         heard = []
-        async with aclosing(self.conversation.answer(frame)) as texts:
-            async for text in texts:
-                if isinstance(text, str):
-                    heard.append(self.guest.hears(text))
-                else:
-                    self.waiting.append(text)
+        for answer in self.conversation.receive(frame):
+            if isinstance(answer, str):
+                heard.append(self.guest.hears(answer))
+            elif isinstance(answer, AsyncGenerator):
+                async with aclosing(answer) as texts:
+                    heard += [self.guest.hears(text) async for text in texts]
+            else:
+                self.waiting.append(answer)
         if len(self.waiting) >= IN_FLIGHT:
             heard += await self.settle()
         return heard

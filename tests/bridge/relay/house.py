@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 from bridge.relay.addresses import Origin
-from bridge.relay.conversation import Coming, Conversation
+from bridge.relay.conversation import Coming, Conversation, Serving
 from bridge.relay.limits import ServerLimits
 from bridge.relay.pages import Pages
 from bridge.relay.server import RelayServer
@@ -46,15 +46,14 @@ class Scripted(Conversation):
     def greet(self) -> str:
         return "hello"
 
-    async def answer(self, frame: str | bytes) -> AsyncGenerator[str | Coming]:
-        async for text in self.house.script(self, frame):
-            yield text
+    def receive(self, frame: str | bytes) -> Iterator[str | Serving | Coming]:
+        yield self.house.script(self, frame)
 
     def end(self) -> None:
         self.ended.set()
 
 
-async def echo(conversation: Scripted, frame: str | bytes) -> AsyncIterator[str]:
+async def echo(conversation: Scripted, frame: str | bytes) -> Serving:
     yield f"echo {frame!r}"
 
 
@@ -63,7 +62,7 @@ class House:
     """A server and the conversations that it holds."""
 
     limits: ServerLimits = LIMITS
-    script: Callable[[Scripted, str | bytes], AsyncIterator[str | Coming]] = echo
+    script: Callable[[Scripted, str | bytes], Serving | Coming] = echo
     listens: Callable[[], bool] = lambda: True
     conversations: list[Scripted] = field(default_factory=list)
     origins: list[Origin] = field(default_factory=list)

@@ -70,7 +70,7 @@ class Door:
 
     async def admit(self, event: Event, *, keys: Sequence[PublicKey] = (), wait_seconds: float = 0) -> Verdict:
         verdict = self.admission.consider(event, keys=keys, wait_seconds=wait_seconds)
-        return verdict if isinstance(verdict, Verdict) else await verdict
+        return verdict if isinstance(verdict, Verdict) else await verdict()
 
     async def wraps(self) -> list[str]:
         everybody = {key.public_key for key in (ALICE, BOB, BRIDGE)}

@@ -82,9 +82,15 @@ class Talk:
         return True
 
     async def answer(self, frame: str) -> AsyncGenerator[str]:
-        async with aclosing(self.conversation.answer(frame)) as texts:
-            async for text in texts:
-                yield text if isinstance(text, str) else await text
+        for answer in self.conversation.receive(frame):
+            if isinstance(answer, str):
+                yield answer
+            elif isinstance(answer, AsyncGenerator):
+                async with aclosing(answer) as texts:
+                    async for text in texts:
+                        yield text
+            else:
+                yield await answer
 
     async def answers(self, frame: str) -> list[RelayMessage]:
         async with aclosing(self.answer(frame)) as texts:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from bridge.relay.conversation import Coming
+from bridge.relay.conversation import Coming, Serving
 from bridge.relay.server import RelayServer
 from bridge.relay.session import Farewell
 from nips.nip11 import MEDIA_TYPE
@@ -125,7 +124,7 @@ async def test_text_that_is_not_utf8_closes_the_connection() -> None:
 
 
 async def test_farewell_closes_the_connection_after_the_answer() -> None:
-    async def script(conversation: Scripted, frame: str | bytes) -> AsyncIterator[str]:
+    async def script(conversation: Scripted, frame: str | bytes) -> Serving:
         conversation.parting = Farewell(1008, "enough")
         yield "last words"
 
@@ -169,7 +168,7 @@ async def test_client_that_answers_no_ping_is_dropped() -> None:
 
 
 async def test_fault_of_ours_closes_one_connection_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    async def script(conversation: Scripted, frame: str | bytes) -> AsyncIterator[str]:
+    async def script(conversation: Scripted, frame: str | bytes) -> Serving:
         if frame == "bug":
             raise KeyError("a recipient's key")
         yield "fine"
@@ -188,7 +187,7 @@ async def test_fault_of_ours_closes_one_connection_and_is_logged(caplog: pytest.
 async def test_busy_client_does_not_starve_another() -> None:
     order: list[str] = []
 
-    async def script(conversation: Scripted, frame: str | bytes) -> AsyncIterator[str]:
+    async def script(conversation: Scripted, frame: str | bytes) -> Serving:
         order.append(str(frame))
         yield "done"
 
@@ -209,7 +208,7 @@ async def test_busy_client_does_not_starve_another() -> None:
 async def test_what_was_read_is_answered_before_the_end() -> None:
     started, finish = asyncio.Event(), asyncio.Event()
 
-    async def script(conversation: Scripted, frame: str | bytes) -> AsyncIterator[str]:
+    async def script(conversation: Scripted, frame: str | bytes) -> Serving:
         started.set()
         await finish.wait()
         yield f"answer to {frame!r}"
@@ -266,7 +265,7 @@ async def test_nobody_holds_up_the_end() -> None:
 
 
 async def test_answer_that_never_ends_does_not_hold_up_the_end() -> None:
-    async def script(conversation: Scripted, frame: str | bytes) -> AsyncIterator[str]:
+    async def script(conversation: Scripted, frame: str | bytes) -> Serving:
         while True:
             yield "x" * 10_000
 
@@ -297,9 +296,12 @@ class Slow:
     progress: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def __call__(self, conversation: Scripted, frame: str | bytes) -> AsyncIterator[str | Coming]:
+    def __call__(self, conversation: Scripted, frame: str | bytes) -> Serving | Coming:
         assert isinstance(frame, str)
-        yield "at once" if frame == "question" else self._store(frame)
+        return self._say("at once") if frame == "question" else self._store(frame)
+
+    async def _say(self, text: str) -> Serving:
+        yield text
 
     async def _store(self, frame: str) -> str:
         self.begun.append(frame)
@@ -370,5 +372,21 @@ async def test_event_is_stored_to_the_end_when_its_client_has_gone() -> None:
         (conversation,) = house.conversations
         assert not conversation.ended.is_set()
         slow.release.set()
+        async with within():
+            await conversation.ended.wait()
+
+
+async def test_client_that_is_sent_away_is_gone_at_once_whatever_it_sent_ahead() -> None:
+    async def script(conversation: Scripted, frame: str | bytes) -> Serving:
+        conversation.parting = Farewell(1008, "enough")
+        yield "last words"
+
+    house = House(replace(LIMITS, close_seconds=60), script)
+    async with house.open(), house.client() as client:
+        # Far more than is read ahead, so that the client's own close stands behind what nobody answers.
+        for _ in range(50):
+            await client.send("x" * 900)
+        assert await closed(client) == 1008
+        (conversation,) = house.conversations
         async with within():
             await conversation.ended.wait()

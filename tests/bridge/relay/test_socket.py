@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -15,6 +15,7 @@ from websockets.exceptions import InvalidMessage, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN, Event
 
+from bridge.relay.conversation import Serving
 from bridge.relay.limits import AddressLimits
 from bridge.relay.rates import per_second
 from bridge.relay.socket import ClientSocket
@@ -225,7 +226,7 @@ async def test_no_more_waits_for_a_client_than_allowed_and_one_text() -> None:
 async def test_answers_wait_for_the_reader_and_what_makes_them_waits_too() -> None:
     made = 0
 
-    async def script(conversation: Scripted, frame: str | bytes) -> AsyncIterator[str]:
+    async def script(conversation: Scripted, frame: str | bytes) -> Serving:
         nonlocal made
         for _ in range(1000):
             made += 1
@@ -246,7 +247,7 @@ async def test_answers_wait_for_the_reader_and_what_makes_them_waits_too() -> No
 
 
 async def test_client_that_leaves_lying_what_it_asked_for_is_dropped() -> None:
-    async def script(conversation: Scripted, frame: str | bytes) -> AsyncIterator[str]:
+    async def script(conversation: Scripted, frame: str | bytes) -> Serving:
         for _ in range(1000):
             yield "x" * 10_000
 
@@ -317,7 +318,7 @@ async def test_no_more_small_frames_wait_than_one_buffer_holds() -> None:
     held = asyncio.Event()
     go_on = asyncio.Event()
 
-    async def script(conversation: Scripted, frame: str | bytes) -> AsyncIterator[str]:
+    async def script(conversation: Scripted, frame: str | bytes) -> Serving:
         held.set()
         await go_on.wait()
         yield "done"
