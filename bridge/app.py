@@ -92,6 +92,10 @@ class _OwnRelay:
         """Do the same; tell whether somebody who has proved the recipient's key got it."""
         return self.endpoint is not None and self.endpoint.hand_over(event)
 
+    def has_listeners(self, pubkey: str) -> bool:
+        """Tell whether somebody asks for a key's wraps at all."""
+        return self.endpoint is not None and self.endpoint.has_listeners(pubkey)
+
     def is_listening(self, pubkey: str, kind: int) -> bool:
         """Tell whether somebody listens for a key's wraps."""
         return self.endpoint is not None and self.endpoint.is_listening(pubkey, kind)

@@ -54,6 +54,10 @@ class Deliverer(Protocol):
         """Do the same, and tell whether somebody who has proved the recipient's key got it."""
         ...
 
+    def has_listeners(self, pubkey: str) -> bool:
+        """Tell whether a subscription asks for wraps of this key at all."""
+        ...
+
     def is_listening(self, pubkey: str, kind: int) -> bool:
         """Tell whether a subscription would get a wrap of this kind for this key now."""
         ...
@@ -142,11 +146,9 @@ class Outbox:
                 lane.waker.set()
 
     def can_deliver(self, replies: Sequence[StoredReply | QueuedReply]) -> bool:
-        """Tell whether these are live answers only, and somebody here listens for each."""
+        """Tell whether these are live answers only, and somebody here may be listening for each."""
         return all(
-            isinstance(reply, QueuedReply)
-            and reply.destination == HERE
-            and self._here.is_listening(reply.recipient, reply.wrap_kind)
+            isinstance(reply, QueuedReply) and reply.destination == HERE and self._here.has_listeners(reply.recipient)
             for reply in replies
         )
 

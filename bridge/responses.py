@@ -10,7 +10,7 @@ from bridge.errors import InvalidRequest, RateLimited, Refusal, code_of
 from nips import kinds
 from nips.keys import PublicKey
 from nips.nip59 import Rumor, make_rumor
-from nips.strict_json import dump
+from nips.strict_json import dump_exact
 from protocol.catalogue import Catalogue, Method
 
 
@@ -46,7 +46,7 @@ def make_response(
     now: int,
 ) -> Rumor:
     """Return the response rumor to one asking key."""
-    content = dump({"_v": version, "id": request_id, "server_time": now, **body})
+    content = dump_exact({"_v": version, "id": request_id, "server_time": now, **body}).decode()
     tags = [("p", asker), ("e", request_rumor)]
     return make_rumor(bridge, created_at=now, kind=kinds.BRIDGE_RESPONSE, tags=tags, content=content)
 

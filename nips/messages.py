@@ -13,7 +13,7 @@ from typing import Any
 from nips.errors import InvalidMessage, UnsupportedFilter
 from nips.event import Event, parse_event
 from nips.filter import Filter, parse_filter
-from nips.strict_json import dump, parse
+from nips.strict_json import Exact, dump_exact, parse
 
 
 class Prefix(StrEnum):
@@ -273,17 +273,17 @@ def write_publish(event: Event) -> str:
 
 def write_request(subscription: str, filters: Sequence[Filter]) -> str:
     """Return a client's `REQ`."""
-    return dump(["REQ", subscription, *(wanted.to_dict() for wanted in filters)])
+    return _written(["REQ", subscription, *(wanted.to_dict() for wanted in filters)])
 
 
 def write_count(query: str, filters: Sequence[Filter]) -> str:
     """Return a client's `COUNT`."""
-    return dump(["COUNT", query, *(wanted.to_dict() for wanted in filters)])
+    return _written(["COUNT", query, *(wanted.to_dict() for wanted in filters)])
 
 
 def write_close(subscription: str) -> str:
     """Return a client's `CLOSE`."""
-    return dump(["CLOSE", subscription])
+    return _written(["CLOSE", subscription])
 
 
 def write_authenticate(event: Event) -> str:
@@ -293,34 +293,38 @@ def write_authenticate(event: Event) -> str:
 
 def write_delivered(subscription: str, event_json: str) -> str:
     """Return a relay's `EVENT` around an event's exact JSON."""
-    return f'["EVENT",{dump(subscription)},{event_json}]'
+    return f'["EVENT",{_written(subscription)},{event_json}]'
 
 
 def write_ok(event_id: str, accepted: bool, message: str = "") -> str:
     """Return a relay's `OK`: always four elements, the message empty only when accepted (NIP-01)."""
-    return dump(["OK", event_id, accepted, message])
+    return _written(["OK", event_id, accepted, message])
 
 
 def write_end_of_stored(subscription: str, hint: Hint | None = None) -> str:
     """Return a relay's `EOSE`; a hint is its third element (NIP-67)."""
-    return dump(["EOSE", subscription] if hint is None else ["EOSE", subscription, [hint.value]])
+    return _written(["EOSE", subscription] if hint is None else ["EOSE", subscription, [hint.value]])
 
 
 def write_counted(query: str, amount: int) -> str:
     """Return a relay's `COUNT`."""
-    return dump(["COUNT", query, {"count": amount}])
+    return _written(["COUNT", query, {"count": amount}])
 
 
 def write_closed(subscription: str, message: str) -> str:
     """Return a relay's `CLOSED`."""
-    return dump(["CLOSED", subscription, message])
+    return _written(["CLOSED", subscription, message])
 
 
 def write_notice(text: str) -> str:
     """Return a relay's `NOTICE`."""
-    return dump(["NOTICE", text])
+    return _written(["NOTICE", text])
 
 
 def write_challenge(challenge: str) -> str:
     """Return a relay's `AUTH`."""
-    return dump(["AUTH", challenge])
+    return _written(["AUTH", challenge])
+
+
+def _written(value: Exact) -> str:
+    return dump_exact(value).decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -53,8 +54,19 @@ async def _run(home: Home, settings: Settings) -> None:
         home, settings, clock=SystemClock(), entropy=SystemEntropy(), environment=os.environ
     ) as bridge:
         running.append(bridge)
+        _spare_collector()
         _greet(bridge, settings)
         await stop.wait()
+
+
+def _spare_collector() -> None:
+    """Have the collector of cycles look seldom, and not at what lives as long as the program.
+
+    Nearly everything here is freed by its last reference; at Python's own thresholds a tenth of the time goes into
+    looking for what is not.
+    """
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 def _stop(stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:

@@ -125,6 +125,10 @@ class RelayEndpoint:
         """Do the same with a wrap; return whether a connection got it that has proved its recipient's key."""
         return self._subscriptions.hand_over(wrap)
 
+    def has_listeners(self, pubkey: str) -> bool:
+        """Tell whether a subscription asks for wraps of a key at all."""
+        return self._subscriptions.has_listeners(pubkey)
+
     def is_listening(self, pubkey: str, kind: int) -> bool:
         """Tell whether a subscription would get a wrap of this kind, stamped now, for a key."""
         return self._subscriptions.is_listening(pubkey, kind, self._clock.now())

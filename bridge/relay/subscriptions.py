@@ -177,6 +177,10 @@ class Subscriptions:
             if subscription.take(event.id, event_json, self._places[subscription].push)
         ]
 
+    def has_listeners(self, pubkey: str) -> bool:
+        """Tell whether any subscription asks for wraps of a key, whatever else it asks of them."""
+        return pubkey in self._by_recipient
+
     def is_listening(self, pubkey: str, kind: int, now: int) -> bool:
         """Tell whether any subscription would get a wrap of this kind, stamped now, for a key."""
         listeners = self._by_recipient.get(pubkey, {})

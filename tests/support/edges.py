@@ -56,6 +56,10 @@ class RecordingRelay:
                 self._has_delivered.clear()
                 await self._has_delivered.wait()
 
+    def has_listeners(self, pubkey: str) -> bool:
+        """Tell whether a subscription asks for wraps of this key at all."""
+        return any(pubkey == listener for listener, _ in self._listening | self._unproved)
+
     def is_listening(self, pubkey: str, kind: int) -> bool:
         """Tell whether a subscription would get a wrap of this kind for this key now."""
         return (pubkey, kind) in self._listening | self._unproved
