@@ -49,8 +49,8 @@ PATIENT: Final = RelayLimits(
     server=ServerLimits(address=AddressLimits(events=_PLENTY, queries=_PLENTY, arrivals=_PLENTY)),
 )
 """So wide that most of what is said is looked into."""
-STRICT: Final = replace(PATIENT, session=SessionLimits(), server=ServerLimits(close_seconds=0.2))
-"""With the rates and the patience that are the default; only the end of a connection is not waited for as long."""
+STRICT: Final = replace(PATIENT, session=SessionLimits(), server=ServerLimits())
+"""With the rates and the patience that are the default."""
 
 PIPELINE_SETTINGS: Final = {
     f"permits.{name}.burst": 1_000_000 for name in ("turn", "info", "invalid", "free", "free_together", "strangers")
