@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from bridge.settings.reading import parse_settings
+from bridge.settings.tree import Settings
 from nips.nip19 import Profile, encode_nprofile, encode_nsec
 from protocol.catalogue import load_catalogue
 from protocol.validation import validate_envelope, validate_params, validate_response, validate_result
@@ -79,6 +81,22 @@ def test_settings_shown_to_operators_are_settings() -> None:
         parse_settings(dedent(block))
     for table in re.findall(r"`\[([a-z.]+)\]", DOCS["operator.md"]):
         parse_settings(f"[{table}]\n")
+
+
+UNITS = {"_per_second": " per second", "_seconds": " seconds", "_bytes": " bytes"}
+
+
+@pytest.mark.parametrize("table", ["relay", "wraps", "storage"])
+def test_each_figure_is_in_the_table_of_limits_with_its_default(table: str) -> None:
+    (section,) = re.findall(rf"^### `\[{table}\]`\n(.*?)(?=^#|\Z)", DOCS["operator.md"], re.DOTALL | re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| [^|]+ \|[^|]+\|$", section, re.MULTILINE)
+    settings = getattr(Settings(), table)
+    figures = [(field.name, getattr(settings, field.name)) for field in fields(settings)]
+    assert rows == [
+        (key, f"{value}{next((unit for ending, unit in UNITS.items() if key.endswith(ending)), '')}")
+        for key, value in figures
+        if isinstance(value, int | float) and key != "port"
+    ]
 
 
 @pytest.mark.parametrize("page", sorted(DOCS))

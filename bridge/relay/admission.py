@@ -170,15 +170,13 @@ class Admission:
         return way
 
     def _check_times(self, event: VerifiedEvent, now: int) -> None:
-        window = self._limits.window
         if kinds.is_wrap(event.kind):
-            return check_times(event, now=now, window=window)
-        is_ephemeral = kinds.is_ephemeral(event.kind)
-        if is_ephemeral and event.created_at < now - window.ephemeral_seconds:
-            raise Unacceptable(f"created_at: more than {window.ephemeral_seconds} seconds ago")
-        future = window.ephemeral_seconds if is_ephemeral else window.future_seconds
-        if event.created_at > now + future:
-            raise Unacceptable(f"created_at: more than {future} seconds ahead")
+            return check_times(event, now=now, window=self._limits.window)
+        window = self._limits.window_of(event.kind)
+        if event.created_at < now - window.past_seconds:
+            raise Unacceptable(f"created_at: more than {window.past_seconds} seconds ago")
+        if event.created_at > now + window.future_seconds:
+            raise Unacceptable(f"created_at: more than {window.future_seconds} seconds ahead")
         try:
             if is_expired(event, now):
                 raise Unacceptable("expiration: over")

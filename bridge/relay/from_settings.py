@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from bridge.relay.information import RelayProfile
-from bridge.relay.limits import AddressLimits, PublishLimits, QueryLimits, RelayLimits, ServerLimits, SessionLimits
+from bridge.relay.limits import (
+    AddressLimits,
+    PublishLimits,
+    QueryLimits,
+    RelayLimits,
+    ServerLimits,
+    SessionLimits,
+    TimeWindow,
+)
 from bridge.relay.rates import per_second
 from bridge.settings.endpoint import BridgeSettings, RelaySettings, WrapSettings
 from bridge.settings.tree import Settings
@@ -86,6 +96,8 @@ def _publish(relay: RelaySettings, wraps: WrapSettings) -> PublishLimits:
             future_seconds=wraps.max_future_seconds,
             ephemeral_seconds=wraps.ephemeral_window_seconds,
         ),
+        public_window=TimeWindow(past_seconds=relay.max_past_seconds, future_seconds=relay.max_future_seconds),
+        kind_windows=MappingProxyType(dict(map(_kind_window, relay.kind_windows))),
         max_event_bytes=relay.max_event_bytes,
         max_event_tags=relay.max_event_tags,
         min_pow_difficulty=relay.min_pow_difficulty,
@@ -104,3 +116,8 @@ def _publish(relay: RelaySettings, wraps: WrapSettings) -> PublishLimits:
         max_seen=relay.max_seen_events,
         seen_seconds=relay.seen_seconds,
     )
+
+
+def _kind_window(text: str) -> tuple[int, TimeWindow]:
+    kind, past, future = map(int, text.split())
+    return kind, TimeWindow(past, future)

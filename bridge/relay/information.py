@@ -48,8 +48,9 @@ def relay_information(profile: RelayProfile, limits: RelayLimits, *, bridge: Pub
             payment_required=False,
             # Only some kinds are taken.
             restricted_writes=True,
-            # No lower limit: that of wraps is not one of all events, and NIP-11 has none for each kind.
-            created_at_upper_limit=limits.publish.window.future_seconds,
+            # Of the kind with the widest window, since NIP-11 has none for each: outside of it nothing is taken.
+            created_at_lower_limit=limits.publish.widest_window.past_seconds,
+            created_at_upper_limit=limits.publish.widest_window.future_seconds,
         ),
     )
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from bridge.relay.rates import per_second
+from nips import kinds
 from nips.messages import MessageLimits
 from nips.nip59 import WrapWindow
 from storage.permits import Bucket
@@ -42,10 +45,22 @@ def max_content_length(max_event_bytes: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeWindow:
+    """How far an event's `created_at` may lie from now, in seconds."""
+
+    past_seconds: int
+    future_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class PublishLimits:
     """What is accepted and how long it is kept."""
 
     window: WrapWindow = field(default_factory=WrapWindow)
+    public_window: TimeWindow = TimeWindow(past_seconds=315_360_000, future_seconds=900)
+    """Of events that are no wraps and not ephemeral."""
+    kind_windows: Mapping[int, TimeWindow] = field(default_factory=lambda: MappingProxyType({}))
+    """Of kinds that have one of their own; those of wraps have not."""
     max_event_bytes: int = 65_536
     max_event_tags: int = 2000
     min_pow_difficulty: int = 0
@@ -72,6 +87,23 @@ class PublishLimits:
     max_seen: int = 100_000
     """Event ids that are remembered to tell repeats, and as many that are to be deleted; the oldest goes first."""
     seen_seconds: int = 600
+
+    def window_of(self, kind: int) -> TimeWindow:
+        """Return the window of a kind other than wraps."""
+        if kind in self.kind_windows:
+            return self.kind_windows[kind]
+        live = self.window.ephemeral_seconds
+        return TimeWindow(live, live) if kinds.is_ephemeral(kind) else self.public_window
+
+    @property
+    def widest_window(self) -> TimeWindow:
+        """Within which every event lies that is accepted, whatever its kind."""
+        taken = (*self.replaceable_kinds, *self.ephemeral_kinds, kinds.DELETION, kinds.VANISH)
+        windows = [self.window_of(kind) for kind in taken if not kinds.is_wrap(kind)]
+        windows.append(TimeWindow(self.window.past_seconds, self.window.future_seconds))
+        return TimeWindow(
+            max(window.past_seconds for window in windows), max(window.future_seconds for window in windows)
+        )
 
     @property
     def max_content_length(self) -> int:

@@ -153,6 +153,21 @@ class RelaySettings:
     auth_window_seconds: int = number(
         600, "How far the time in an AUTH answer may be from ours, both ways.", least=10, most=86400
     )
+    max_past_seconds: int = number(
+        315_360_000,
+        "How old an event may be that is no wrap and not ephemeral: 10 years.",
+        least=60,
+        most=4_000_000_000,
+    )
+    max_future_seconds: int = number(900, "How far ahead of our clock such an event may be.", least=0, most=86400)
+    kind_windows: tuple[str, ...] = listing(
+        (),
+        'Kinds with another window: kind, seconds past, seconds ahead, such as "10050 31536000 60". Those of wraps are '
+        "in [wraps].",
+        form=forms.kind_window,
+        max_items=1000,
+        identity=forms.kind_of_window,
+    )
     replaceable_kinds: tuple[int, ...] = listing(
         (0, 3, 10002, 10050),
         "Replaceable kinds that are kept for everybody to read.",

@@ -7,10 +7,12 @@ from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from bridge.settings.ice_url import is_host, parse_ice_url
+from nips.kinds import WRAPS
 
 MAX_URL_LENGTH = 2048
 
 _NPUB = re.compile(r"npub1[02-9ac-hj-np-z]{58}")
+_KIND_WINDOW = re.compile(r"[0-9]{1,5} [0-9]{1,10} [0-9]{1,10}")
 _HEX_KEY = re.compile(r"[0-9a-f]{64}")
 
 
@@ -81,6 +83,18 @@ def passed_kind(value: int) -> str | None:
     if 20000 <= value < 30000 and value != 22242:
         return None
     return "use ephemeral kinds: 20000 to 29999 without 22242"
+
+
+def kind_window(value: str) -> str | None:
+    """Ask for a kind other than wraps, and how far from now its times may lie."""
+    if _KIND_WINDOW.fullmatch(value) and kind_of_window(value) not in WRAPS and kind_of_window(value) < 65536:
+        return None
+    return 'use kind, seconds past and seconds ahead, such as "10050 31536000 60", and [wraps] for 1059 and 21059'
+
+
+def kind_of_window(value: str) -> int:
+    """Return the kind of which a window is written."""
+    return int(value.split()[0])
 
 
 def _ice_url(value: str, *, schemes: tuple[str, str], example: str) -> str | None:

@@ -30,7 +30,6 @@ NOT_FOR_US = {
     "nip01.kind.only_the_first_d_tag_is_the_address": "addressable kinds are not taken",
     "nip09.deletion.address_is_bound_to_its_d_tag": "addressable kinds are not taken",
     "nip11.document.software_is_an_address": "it names no software, as there is no homepage",
-    "nip11.limitation.created_at_lower_limit_is_true": "how old an event may be depends on its kind",
     "nip13.work.event_without_work_is_refused": "no work is asked for by default",
     "nip13.work.event_with_work_is_taken": "no work is asked for by default",
     "nip13.work.commitment_below_the_minimum_is_refused": "no work is asked for by default",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bridge.relay.admission import KNOWN, OUTDATED, TAKEN, Admission, Verdict
-from bridge.relay.limits import PublishLimits
+from bridge.relay.limits import PublishLimits, TimeWindow
 from bridge.relay.rates import per_second
 from bridge.relay.refusals import AuthRequired, Blocked, RateLimited, Refused, Restricted, Unacceptable, WorkNeeded
 from nips.errors import InvalidEvent, InvalidWrap, NipError
@@ -134,7 +134,7 @@ async def test_configured_ephemeral_kind_is_delivered_and_not_kept(door: Door) -
 
 @pytest.mark.parametrize("kind", [0, 3, 10002, 10050])
 async def test_configured_replaceable_kind_is_kept_and_delivered(door: Door, kind: int) -> None:
-    event = an_event(kind=kind, created_at=1)
+    event = an_event(kind=kind, created_at=NOW - 9 * 365 * 86_400)
     assert await door.admit(event) == TAKEN
     assert await door.public() == [event.id]
     assert door.delivered == [event]
@@ -299,11 +299,25 @@ WINDOW = WrapWindow(past_seconds=1000, future_seconds=100, ephemeral_seconds=10)
 
 
 @pytest.mark.parametrize(
-    ("kind", "earliest", "latest"), [(STORED, -1000, 100), (LIVE, -10, 10), (24133, -10, 10), (0, -NOW, 100)]
+    ("kind", "earliest", "latest"),
+    [
+        (STORED, -1000, 100),
+        (LIVE, -10, 10),
+        (24133, -10, 10),
+        (20001, -30, 3),
+        (0, -5000, 50),
+        (10050, -200, 20),
+    ],
 )
 @pytest.mark.parametrize("to", [ALICE, BRIDGE])
 async def test_window_of_the_kind_is_exact(door: Door, kind: int, earliest: int, latest: int, to: Any) -> None:
-    door.set(PublishLimits(window=WINDOW))
+    limits = PublishLimits(
+        window=WINDOW,
+        public_window=TimeWindow(past_seconds=5000, future_seconds=50),
+        kind_windows={10050: TimeWindow(past_seconds=200, future_seconds=20), 20001: TimeWindow(30, 3)},
+        ephemeral_kinds=frozenset({LIVE, 24133, 20001}),
+    )
+    door.set(limits)
     tags = [("p", to.public_key)]
     for inside in (earliest, 0, latest):
         event = an_event(a_key(str(inside)), kind=kind, created_at=NOW + inside, tags=tags)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from bridge.relay.information import RelayProfile, relay_information
-from bridge.relay.limits import PublishLimits, QueryLimits, RelayLimits, SessionLimits
+from bridge.relay.limits import PublishLimits, QueryLimits, RelayLimits, SessionLimits, TimeWindow
 from nips.messages import MessageLimits
 from nips.nip59 import WrapWindow
 from tests.bridge.relay.builders import BRIDGE, a_wrap
@@ -15,7 +16,11 @@ from tests.bridge.relay.builders import BRIDGE, a_wrap
 LIMITS = RelayLimits(
     session=SessionLimits(message=MessageLimits(max_message_bytes=9000, max_subscription_id=33), max_subscriptions=7),
     publish=PublishLimits(
-        max_event_bytes=8000, max_event_tags=11, min_pow_difficulty=5, window=WrapWindow(future_seconds=99)
+        max_event_bytes=8000,
+        max_event_tags=11,
+        min_pow_difficulty=5,
+        window=WrapWindow(future_seconds=99),
+        public_window=TimeWindow(past_seconds=200_000, future_seconds=50),
     ),
     query=QueryLimits(max_limit=55, default_limit=44),
 )
@@ -35,8 +40,18 @@ def test_document_holds_the_limits_that_hold() -> None:
         "auth_required": False,
         "payment_required": False,
         "restricted_writes": True,
+        "created_at_lower_limit": 200_000,
         "created_at_upper_limit": 99,
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "widest"),
+    [(10050, TimeWindow(300_000, 99)), (24133, TimeWindow(300_000, 99)), (30000, TimeWindow(200_000, 99))],
+)
+def test_times_told_are_those_outside_of_which_nothing_is_taken(kind: int, widest: TimeWindow) -> None:
+    publish = replace(LIMITS.publish, kind_windows={kind: TimeWindow(300_000, 1)})
+    assert publish.widest_window == widest
 
 
 def test_bridge_is_found_in_self() -> None:

@@ -23,10 +23,27 @@ GOOD: list[tuple[Form, list[object]]] = [
     (forms.account_key, [NPUB, HEX]),
     (forms.file, ["turn.secret", "/run/credentials/turn secret", "../shared/secret", "x" * 1024]),
     (forms.network, ["127.0.0.1", "10.0.0.0/8", "::1", "fd00::/8", "128.0.0.0/1"]),
+    (forms.kind_window, ["10050 31536000 60", "0 0 0", "65535 1 9999999999"]),
     (forms.kept_kind, [0, 3, 10000, 10050, 19999, 30000, 39999]),
     (forms.passed_kind, [20000, 21059, 24133, 29999]),
 ]
 BAD: list[tuple[Form, list[object]]] = [
+    (
+        forms.kind_window,
+        [
+            "",
+            "10050",
+            "10050 60",
+            "1059 60 60",
+            "21059 60 60",
+            "01059 1 1",
+            "65536 1 1",
+            "1 -1 1",
+            "1  1 1",
+            "1 1 1 1",
+            "¹ 1 1",
+        ],
+    ),
     (forms.network, ["", "localhost", "10.0.0.1/8", "127.0.0.1:80", "[::1]", "0.0.0.0/0", "::/0", "unix"]),
     (forms.host, ["", "127.0.0.1:7447", "[::1]", "ws://localhost", "a b"]),
     (

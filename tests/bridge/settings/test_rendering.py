@@ -33,6 +33,7 @@ well_formed: dict[Any, st.SearchStrategy[Any]] = {
     forms.account_key: st.sampled_from(["ab" * 32, "npub1" + "q" * 58]),
     forms.file: st.sampled_from(["a", "/run/secrets/b c", 'quote".key']),
     forms.network: st.sampled_from(["127.0.0.1", "10.0.0.0/8", "::1", "fd00::/8"]),
+    forms.kind_window: st.sampled_from(["0 60 60", "10050 31536000 60", "24133 5 5"]),
     forms.kept_kind: st.sampled_from([0, 3, 10050]),
     forms.passed_kind: st.sampled_from([21059, 29999]),
 }
