@@ -18,7 +18,7 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CTRL_OPCODES, Frame
-from websockets.protocol import OPEN, Event
+from websockets.protocol import CLOSING, OPEN, Event
 
 from bridge.relay.addresses import Addresses, Origin
 from bridge.relay.limits import ServerLimits
@@ -32,6 +32,9 @@ HIGH_WATER_BYTES = 65_536
 
 # What is read from one client at once.
 _READ_BYTES = 16_384
+
+# What a client may still have had on its way when we closed.
+_LATE_BYTES = 4 * _READ_BYTES
 
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
@@ -65,6 +68,7 @@ class ClientSocket(ServerConnection, asyncio.BufferedProtocol):
         self._stall: asyncio.TimerHandle | None = None
         self._controls = Rate(limits.controls)
         self._request_bytes = 0
+        self._late_bytes = 0
         self._flush: asyncio.Handle | None = None
         self._gathered_bytes = 0
         self._origin: Origin | None = None
@@ -187,6 +191,11 @@ class ClientSocket(ServerConnection, asyncio.BufferedProtocol):
             if self._request_bytes > self._limits.max_request_bytes:
                 self.transport.write(_TOO_LARGE)
                 return self.transport.close()
+        if self.state is CLOSING:
+            # What comes now is parsed to find the answer to our close, and is not held up by anything.
+            self._late_bytes += len(data)
+            if self._late_bytes > _LATE_BYTES:
+                return self._drop("goes on after our close")
         super().data_received(data)
         self._check_unsent()
 

@@ -18,6 +18,7 @@ from websockets.protocol import OPEN, Event
 from bridge.relay.conversation import Serving
 from bridge.relay.limits import AddressLimits
 from bridge.relay.rates import per_second
+from bridge.relay.session import Farewell
 from bridge.relay.socket import ClientSocket
 from tests.bridge.relay.house import LIMITS, SMALL, House, Scripted, ask, closed, pause_of
 from tests.support.deadline import within
@@ -397,3 +398,16 @@ async def test_request_that_comes_byte_by_byte_is_cut_off_by_its_size_too() -> N
             assert (await reader.readline()).split()[1] == b"431"
             await reader.read()
         writer.close()
+
+
+async def test_who_floods_on_after_our_close_is_not_waited_for() -> None:
+    async def script(conversation: Scripted, frame: str | bytes) -> Serving:
+        conversation.parting = Farewell(1008, "enough")
+        yield "last words"
+
+    house = House(replace(LIMITS, close_seconds=60), script=script)
+    async with house.open(), house.client(close_timeout=0.1) as client:
+        client.transport.pause_reading()
+        flood(client, 50_000, opcode=Opcode.TEXT, data=b"x")
+        async with within():
+            await house.conversations[0].ended.wait()
