@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,10 +29,12 @@ from bridge.events import Events
 from bridge.logs import where
 from bridge.permits import AccountPermits, FreeLimits, StrangerLimits
 from bridge.recorder import Recorder, Stored
+from bridge.replies import reply_kind
 from bridge.responses import error_body, result_body
 from bridge.services.service import Fact, Service
 from client.clock import Clock
 from nips.keys import PublicKey
+from nips.kinds import GIFT_WRAP
 from protocol.catalogue import Catalogue, Method
 from protocol.validation import Invalid, validate_params
 from storage.errors import DamagedValue, StorageBusy, StorageFailed
@@ -151,7 +153,10 @@ class Dispatcher:
         # Two devices of an account that use one id at the same time are told apart by the commit.
         async with self._arrivals.alone(rumor.pubkey, request.id):
             dossier = arrival.dossier = await self._storage.requests.look_up(
-                asker=rumor.pubkey, request_id=request.id, rumor_id=rumor.id
+                asker=rumor.pubkey,
+                request_id=request.id,
+                rumor_id=rumor.id,
+                with_inboxes=reply_kind(arrival.wrap_kind, request.reply) == GIFT_WRAP,
             )
             found = dossier.known or await self._answer_new(arrival, content, request, dossier)
             if found is None:
@@ -173,7 +178,7 @@ class Dispatcher:
             if method is None:
                 raise UnknownMethod("no such method")
             caller = await self._door.admit(arrival.rumor.pubkey, known, method)
-            async with self._permit(method, caller, dossier) as permit:
+            with self._permit(method, caller, dossier) as permit:
                 done = await self._act(method, request, caller)
                 recorded = await self._recorder.record(
                     arrival,
@@ -197,10 +202,10 @@ class Dispatcher:
             self._events.emit(fact.name, account=key.scope, **fact.payload)
         return None
 
-    @asynccontextmanager
-    async def _permit(self, method: Method, caller: Caller, dossier: Dossier) -> AsyncIterator[Permit | None]:
+    @contextmanager
+    def _permit(self, method: Method, caller: Caller, dossier: Dossier) -> Iterator[Permit | None]:
         if isinstance(caller, AccountCaller):
-            async with self._permits.promise(method.limiter, caller.account.number, dossier.balances) as permit:
+            with self._permits.promise(method.limiter, caller.account.number, dossier.balances) as permit:
                 yield permit
         else:
             with self._strangers.call(caller.pubkey, self._clock.now_ms()):
@@ -274,7 +279,8 @@ class Dispatcher:
     @asynccontextmanager
     async def _malformed_permit(self, known: AccountCaller | None, key: PublicKey) -> AsyncIterator[Permit | None]:
         if known:
-            async with self._permits.promise(MALFORMED_LIMITER, known.account.number) as permit:
+            balances = await self._storage.permits.balances(known.account.number)
+            with self._permits.promise(MALFORMED_LIMITER, known.account.number, balances) as permit:
                 yield permit
         else:
             with self._strangers.malformed(key, self._clock.now_ms()):

@@ -10,8 +10,8 @@ own, in memory, that nobody who asks honestly gets to see the end of.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from bridge.errors import RateLimited
 from client.clock import Clock
@@ -28,16 +28,12 @@ class AccountPermits:
         self._clock = clock
         self._promised: dict[tuple[str, int], int] = {}
 
-    @asynccontextmanager
-    async def promise(
-        self, limiter: str, account: int, balances: Mapping[str, Balance] | None = None
-    ) -> AsyncIterator[Permit]:
+    @contextmanager
+    def promise(self, limiter: str, account: int, balances: Mapping[str, Balance]) -> Iterator[Permit]:
         """Hold one permit while the work runs; raise `RateLimited` when all are taken or promised.
 
-        Balances that were read before may be given; they need not be of now, since the commit looks again.
+        The balances on record need not be of now, since the commit looks again.
         """
-        if balances is None:
-            balances = await self._permits.balances(account)
         bucket, now_ms, key = self.buckets[limiter], self._clock.now_ms(), (limiter, account)
         recorded = balances.get(limiter)
         balance = refilled(recorded, bucket, now_ms) if recorded else full(bucket, now_ms)

@@ -155,7 +155,7 @@ class Dossier:
     balances: Mapping[str, Balance]
     """What is on record of the account's permits, by limiter."""
     inbox_list: Event | None
-    """The asking key's newest list of inbox relays (kind 10050)."""
+    """The asking key's newest list of inbox relays (kind 10050), if it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +246,11 @@ class Inbox(Protocol):
 class Requests(Protocol):
     """Answered requests, so that none is answered twice."""
 
-    async def look_up(self, *, asker: str, request_id: str, rumor_id: str) -> Dossier:
-        """Return what is on record about a request and who asks; one trip, since that costs more than the reading."""
+    async def look_up(self, *, asker: str, request_id: str, rumor_id: str, with_inboxes: bool = False) -> Dossier:
+        """Return what is on record about a request and who asks, with the asker's inbox relays if they are needed.
+
+        One trip for all of it, since going there costs more than the reading.
+        """
 
     async def commit(self, answer: Answer) -> Recorded:
         """Record everything about an answer, or nothing."""

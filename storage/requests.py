@@ -9,6 +9,7 @@ from storage.accounts import find_caller, record_seen
 from storage.balances import balance_after, read_balances, record_balance
 from storage.database import Database
 from storage.encryption import Vault, place
+from storage.errors import StorageFailed
 from storage.gift_wraps import insert_wrap
 from storage.hours import hour_after, hour_of
 from storage.inbox import take_wraps
@@ -37,11 +38,11 @@ class SqliteRequests:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def look_up(self, *, asker: str, request_id: str, rumor_id: str) -> Dossier:
-        """Return what is on record about a request and who asks."""
+    async def look_up(self, *, asker: str, request_id: str, rumor_id: str, with_inboxes: bool = False) -> Dossier:
+        """Return what is on record about a request and who asks, with the asker's inbox relays if they are needed."""
         vault = self._database.vault
         return await self._database.readers.run(
-            lambda connection: _look_up(connection, vault, asker, request_id, rumor_id)
+            lambda connection: _look_up(connection, vault, asker, request_id, rumor_id, with_inboxes)
         )
 
     async def commit(self, answer: Answer) -> Recorded:
@@ -58,33 +59,33 @@ def purge_responses(connection: sqlite3.Connection, now: int, chunk: int) -> int
     ).rowcount
 
 
-def _look_up(connection: sqlite3.Connection, vault: Vault, asker: str, request_id: str, rumor_id: str) -> Dossier:
+def _look_up(
+    connection: sqlite3.Connection, vault: Vault, asker: str, request_id: str, rumor_id: str, with_inboxes: bool
+) -> Dossier:
     caller = find_caller(connection, vault, asker)
     scope = caller[0].pubkey if caller else asker
     return Dossier(
         caller=caller,
         known=_find(connection, vault, scope, request_id, rumor_id),
         balances=read_balances(connection, caller[0].number) if caller else {},
-        inbox_list=read_latest(connection, asker, INBOX_RELAYS),
+        inbox_list=read_latest(connection, asker, INBOX_RELAYS) if with_inboxes else None,
     )
 
 
 def _commit(connection: sqlite3.Connection, vault: Vault, answer: Answer) -> Recorded:
-    # Nothing is written before all refusals are past, but for the clock of a permit that is refused.
+    # The response goes in first, since that also tells whether there is one; each refusal takes it out again.
     request = answer.request
-    if request is not None:
-        known = _find(connection, vault, request.scope, request.request_id, request.rumor_id)
-        if known is not None:
-            return AlreadyKnown(known)
+    if request is not None and not _insert(connection, vault, request, answer):
+        return AlreadyKnown(_find_known(connection, vault, request))
     left = balance_after(connection, answer.permit) if answer.permit else None
     if isinstance(left, NoPermit):
+        _take_back(connection, vault, request)
         return left
     if answer.wrap_ids and not take_wraps(connection, vault, answer.wrap_ids, answer.seen_until):
+        _take_back(connection, vault, request)
         return SeenBefore()
     if answer.permit is not None and left is not None:
         record_balance(connection, answer.permit, left)
-    if answer.request is not None:
-        _insert(connection, vault, answer.request, answer)
     if answer.extended is not None:
         _extend(connection, vault, answer.extended, answer.forget_at)
     queued = []
@@ -107,11 +108,19 @@ def _find(
     return _known(vault, *row) if row else None
 
 
-def _insert(connection: sqlite3.Connection, vault: Vault, request: RequestKey, answer: Answer) -> None:
+def _find_known(connection: sqlite3.Connection, vault: Vault, request: RequestKey) -> KnownRequest:
+    known = _find(connection, vault, request.scope, request.request_id, request.rumor_id)
+    if known is None:
+        raise StorageFailed("a response is there and is not found")
+    return known
+
+
+def _insert(connection: sqlite3.Connection, vault: Vault, request: RequestKey, answer: Answer) -> bool:
+    """Put a response in; tell whether there was none."""
     rumor = _rumor_index(vault, request.rumor_id)
     content = [request.rumor_id, request.digest.hex(), answer.response_json]
-    connection.execute(
-        "INSERT INTO responses (rumor, request, forget_hour, answer) VALUES (?, ?, ?, ?)",
+    inserted = connection.execute(
+        "INSERT INTO responses (rumor, request, forget_hour, answer) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (
             rumor,
             _request_index(vault, request.scope, request.request_id),
@@ -119,6 +128,12 @@ def _insert(connection: sqlite3.Connection, vault: Vault, request: RequestKey, a
             vault.encrypt_json(place("responses", "answer", rumor), content),
         ),
     )
+    return inserted.rowcount > 0
+
+
+def _take_back(connection: sqlite3.Connection, vault: Vault, request: RequestKey | None) -> None:
+    if request is not None:
+        connection.execute("DELETE FROM responses WHERE rumor = ?", (_rumor_index(vault, request.rumor_id),))
 
 
 def _extend(connection: sqlite3.Connection, vault: Vault, rumor_id: str, forget_at: int) -> None:

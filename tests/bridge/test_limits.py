@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -148,7 +149,7 @@ def with_stale_balances(bridge: Pipeline, patch: pytest.MonkeyPatch) -> None:
     """Have promises made on a balance that is read as full: another answer was charged since."""
     look_up = bridge.storage.requests.look_up
 
-    async def stale_dossier(**key: str) -> Dossier:
+    async def stale_dossier(**key: Any) -> Dossier:
         return replace(await look_up(**key), balances={})
 
     async def stale(account: int) -> dict[str, Balance]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -38,16 +38,23 @@ def permits(storage: SqliteStorage, clock: FixedClock) -> AccountPermits:
     return AccountPermits(storage.permits, {"turn": TURN, "info": INFO}, clock)
 
 
+@asynccontextmanager
+async def promised(permits: AccountPermits, limiter: str, account: int) -> AsyncIterator[Permit]:
+    """Promise a permit on what is on record now."""
+    with permits.promise(limiter, account, await permits._permits.balances(account)) as permit:
+        yield permit
+
+
 async def take(permits: AccountPermits, storage: SqliteStorage, limiter: str = "turn", account: int = ACCOUNT) -> None:
     """Promise a permit and charge it, as an answer does."""
-    async with permits.promise(limiter, account) as permit:
+    async with promised(permits, limiter, account) as permit:
         assert isinstance(await storage.requests.commit(Answer(wrap_ids=[], permit=permit)), Committed)
 
 
 async def wait_of(permits: AccountPermits, limiter: str = "turn", account: int = ACCOUNT) -> int:
     """Return the wait that a refused promise tells."""
     with pytest.raises(RateLimited) as caught:
-        async with permits.promise(limiter, account):
+        async with promised(permits, limiter, account):
             pytest.fail("a permit was promised")
     assert caught.value.limiter == limiter
     return caught.value.wait_ms
@@ -57,7 +64,7 @@ async def wait_of(permits: AccountPermits, limiter: str = "turn", account: int =
 
 
 async def test_a_promise_is_a_permit_of_now(permits: AccountPermits, clock: FixedClock) -> None:
-    async with permits.promise("turn", ACCOUNT) as permit:
+    async with promised(permits, "turn", ACCOUNT) as permit:
         assert permit == Permit("turn", ACCOUNT, TURN, clock.now_ms())
 
 
@@ -70,7 +77,7 @@ async def test_a_burst_passes_and_one_more_does_not(permits: AccountPermits, sto
 async def test_no_more_is_promised_at_once_than_there_is(permits: AccountPermits) -> None:
     async with AsyncExitStack() as held:
         for _ in range(TURN.burst):
-            await held.enter_async_context(permits.promise("turn", ACCOUNT))
+            await held.enter_async_context(promised(permits, "turn", ACCOUNT))
         assert await wait_of(permits) == TURN.refill_ms
     assert (await permits.remaining(ACCOUNT))["turn"] == TURN.burst
 
@@ -78,21 +85,21 @@ async def test_no_more_is_promised_at_once_than_there_is(permits: AccountPermits
 async def test_a_promise_that_was_not_used_costs_nothing(permits: AccountPermits, storage: SqliteStorage) -> None:
     for _ in range(TURN.burst + 1):
         with pytest.raises(ZeroDivisionError):
-            async with permits.promise("turn", ACCOUNT):
+            async with promised(permits, "turn", ACCOUNT):
                 raise ZeroDivisionError
     await take(permits, storage)
     assert (await permits.remaining(ACCOUNT))["turn"] == TURN.burst - 1
 
 
 async def test_a_promise_counts_neither_elsewhere_nor_for_others(permits: AccountPermits) -> None:
-    async with permits.promise("turn", ACCOUNT):
+    async with promised(permits, "turn", ACCOUNT):
         assert await permits.remaining(ACCOUNT) == {"turn": TURN.burst - 1, "info": INFO.burst}
         assert await permits.remaining(ACCOUNT + 1) == {"turn": TURN.burst, "info": INFO.burst}
 
 
 async def test_the_wait_behind_promises_is_for_all_of_them(permits: AccountPermits, storage: SqliteStorage) -> None:
     await take(permits, storage)
-    async with permits.promise("turn", ACCOUNT), permits.promise("turn", ACCOUNT):
+    async with promised(permits, "turn", ACCOUNT), promised(permits, "turn", ACCOUNT):
         assert await wait_of(permits) == TURN.refill_ms
 
 
@@ -155,7 +162,11 @@ async def test_changed_figures_keep_what_was_left_up_to_the_burst(
 
 
 async def test_nothing_is_remembered_of_promises_that_are_over(permits: AccountPermits) -> None:
-    async with permits.promise("turn", ACCOUNT), permits.promise("info", ACCOUNT), permits.promise("turn", ACCOUNT):
+    async with (
+        promised(permits, "turn", ACCOUNT),
+        promised(permits, "info", ACCOUNT),
+        promised(permits, "turn", ACCOUNT),
+    ):
         pass
     assert not permits._promised
 

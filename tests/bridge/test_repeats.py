@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -388,7 +389,7 @@ async def test_an_answer_recorded_by_another_process_meanwhile_is_repeated(
 
         look_up = bridge.storage.requests.look_up
 
-        async def blind(**key: str) -> Dossier:
+        async def blind(**key: Any) -> Dossier:
             return replace(await look_up(**key), known=None)
 
         monkeypatch.setattr(bridge.storage.requests, "look_up", blind)
