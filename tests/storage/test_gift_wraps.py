@@ -328,7 +328,9 @@ async def test_wrap_is_added_with_one_statement(database: Database) -> None:
     await database.writer.run(lambda connection: connection.set_trace_callback(statements.append))
     statements.clear()
     await wraps.add(a_wrap(1, to=ME), recipient=ME, expires_at=NOW + 99, quota=9)
-    assert [text.split()[0] for text in statements] == ["BEGIN", "INSERT", "COMMIT"]
+    # The size of the file is looked at once for each commit.
+    verbs = [text.split()[0] for text in statements]
+    assert [verb for verb in verbs if verb != "PRAGMA"] == ["BEGIN", "INSERT", "COMMIT"]
 
 
 async def test_full_recipient_is_told_of_what_is_there_already(storage: SqliteStorage) -> None:
