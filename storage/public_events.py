@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nips.event import Event, VerifiedEvent, parse_event
 from nips.filter import Filter
@@ -15,9 +15,17 @@ from nips.nip40 import expiration
 from storage.database import Database
 from storage.relay_interface import Added, Position, Room, StoredEvent
 from storage.space import Use
-from storage.tombstones import is_gone
+from storage.tombstones import IS_GONE, gone_parameters
 
 _EVICTED_AT_ONCE = 100
+
+_KEPT = "number, id, created_at FROM public_events"
+
+# One statement for all that decides about an event which is here, outdated or deleted.
+_LOOK_UP = f"""
+SELECT {IS_GONE}, number, id, created_at
+FROM (SELECT 1) LEFT JOIN public_events ON public_events.pubkey = ? AND kind = ? AND d = ?
+"""
 
 
 class Kept(NamedTuple):
@@ -93,10 +101,8 @@ def purge_public_events(connection: sqlite3.Connection, now: int, chunk: int) ->
 
 def kept_at(connection: sqlite3.Connection, event: Event) -> Kept | None:
     """Return what is kept at an event's address."""
-    row = connection.execute(
-        "SELECT number, id, created_at FROM public_events WHERE pubkey = ? AND kind = ? AND d = ?", _address(event)
-    ).fetchone()
-    return Kept(row[0], row[1].hex(), row[2]) if row else None
+    row = connection.execute(f"SELECT {_KEPT} WHERE pubkey = ? AND kind = ? AND d = ?", _address(event)).fetchone()
+    return _kept(row) if row else None
 
 
 def is_newer(event: Event, kept: Kept) -> bool:
@@ -142,10 +148,11 @@ def insert_public_event(connection: sqlite3.Connection, event: VerifiedEvent) ->
 
 
 def _put(connection: sqlite3.Connection, event: VerifiedEvent, room: Room | None) -> Added:
-    if is_gone(connection, event):
+    is_gone, *found = connection.execute(_LOOK_UP, (*gone_parameters(event), *_address(event))).fetchone()
+    if is_gone:
         return Added.DELETED
-    kept = kept_at(connection, event)
-    if kept is not None:
+    if found[0] is not None:
+        kept = _kept(found)
         if kept.id == event.id:
             return Added.DUPLICATE
         if not is_newer(event, kept):
@@ -157,6 +164,11 @@ def _put(connection: sqlite3.Connection, event: VerifiedEvent, room: Room | None
         return Added.FULL
     insert_public_event(connection, event)
     return Added.ADDED
+
+
+def _kept(row: Sequence[Any]) -> Kept:
+    number, event_id, created_at = row
+    return Kept(number, event_id.hex(), created_at)
 
 
 def _has_room_of_its_own(connection: sqlite3.Connection, event: Event, most: int) -> bool:

@@ -51,11 +51,6 @@ def gone_parameters(event: Event, *, recipient: str | None = None) -> tuple[byte
     return *wishes, author, versions, author, versions, event.created_at, author
 
 
-def is_gone(connection: sqlite3.Connection, event: Event) -> bool:
-    """Tell whether an event that is no wrap may not come back."""
-    return bool(connection.execute(f"SELECT {IS_GONE}", gone_parameters(event)).fetchone()[0])
-
-
 def target_of(address: Address) -> bytes:
     """Return what stands for an address of the key beside it."""
     return sha256(f"{address.kind}:{address.d}".encode()).digest()

@@ -4,9 +4,12 @@ The first refusal in this order is the one that a client reads:
 
 1. size, work, id, signature (form was checked before)    `invalid:`, `pow:`
 2. kind, exactly one `p` tag, times                        `invalid:`, `blocked:` for kinds that are not for us
-3. seen before                                             OK true, `duplicate:`
+3. a live event or a wrap for the bridge: seen before      OK true, `duplicate:`
 4. rate of the connection, rate of the recipient           `rate-limited:`
 5. kept, passed on, or handed to the bridge
+
+Whether an event is here that is kept for others, only the storage knows, in step 5: it may have been deleted, replaced
+or crowded out since it came, and then `duplicate:` would be a lie about an event that nobody can get.
 
 Step 3 looks at ids only after step 1 has recomputed them: an id that is merely claimed says nothing about the event
 that carries it. Nor does it take the shortcut of skipping the signature of an id seen before. The signature is outside
@@ -25,7 +28,7 @@ from bridge.relay.limits import PublishLimits
 from bridge.relay.rates import Rates
 from bridge.relay.refusals import AuthRequired, Blocked, RateLimited, Restricted, Unacceptable, WorkNeeded, slow_down
 from bridge.relay.seen import SeenIds
-from bridge.relay.withdrawn import Withdrawn
+from bridge.relay.withdrawn import Noted, Withdrawn
 from client.clock import Clock
 from nips import kinds
 from nips.errors import InvalidEvent
@@ -65,6 +68,8 @@ class Verdict:
 TAKEN = Verdict()
 KNOWN = Verdict(Prefix.DUPLICATE.says("already have this event"))
 OUTDATED = Verdict(Prefix.DUPLICATE.says("a newer version is here"))
+
+_REQUESTS = frozenset({kinds.DELETION, kinds.VANISH})
 
 _WITHDRAWN = "its author or recipient asked for it to be deleted"
 
@@ -108,16 +113,20 @@ class Admission:
         now = self._clock.now()
         verified = self._verify(event)
         recipient = recipient_of(verified) if kinds.is_wrap(verified.kind) else None
-        way = self._way(verified, recipient)
+        named = self._named(verified)
+        way = None if verified.kind in _REQUESTS else self._way(verified.kind, recipient)
         self._check_times(verified, now)
         _check_author(verified, keys)
-        if self._withdrawn.covers(verified, recipient):
-            raise Blocked(_WITHDRAWN)
-        if self._seen.has(verified.id, now):
-            return KNOWN
+        if way in (self._pass_on, self._hand_over):
+            if self._withdrawn.covers(verified, recipient):
+                raise Blocked(_WITHDRAWN)
+            if self._seen.has(verified.id, now):
+                return KNOWN
         self._check_rates(recipient, wait_seconds)
         if way == self._pass_on:
-            return self._verdict(verified, self._pass_on(verified))
+            return self._remember(verified, self._pass_on(verified))
+        if way is None:
+            return self._withdraw(verified, named, now)
         return partial(self._keep, verified, way)
 
     async def publish_own(self, event: VerifiedEvent) -> Added:
@@ -129,16 +138,20 @@ class Admission:
 
     async def _keep(self, event: VerifiedEvent, way: _Way) -> Verdict:
         added = way(event)
-        return self._verdict(event, added if isinstance(added, Added) else await added)
+        if not isinstance(added, Added):
+            added = await added
+        if way == self._hand_over and added is not Added.FULL:
+            return self._remember(event, added)
+        return _verdict(added)
 
-    def _verdict(self, event: VerifiedEvent, added: Added) -> Verdict:
-        if added is Added.FULL:
-            raise RateLimited("no room for more")
-        if added is Added.DELETED:
-            raise Blocked(_WITHDRAWN)
-        if added is not Added.STALE:
-            self._remember(event, self._clock.now())
-        return _VERDICTS[added]
+    def _withdraw(self, request: VerifiedEvent, named: Deletion | None, now: int) -> Keeping:
+        # Noted now: the next event of this connection may be one that is passed on before the request is durable.
+        until = now + max(self._limits.seen_seconds, 2 * self._limits.window.ephemeral_seconds + 1)
+        if named is None:
+            noted = self._withdrawn.note_vanish(request, until=until, now=now)
+        else:
+            noted = self._withdrawn.note_deletion(request, named, until=until, now=now)
+        return partial(self._keep, request, partial(self._carry_out, named=named, noted=noted))
 
     def _verify(self, event: Event) -> VerifiedEvent:
         max_tags = self._limits.max_event_tags
@@ -159,12 +172,15 @@ class Admission:
         if needed and committed_work(event) < needed:
             raise WorkNeeded(f"{needed} bits of work are needed, with a nonce tag that commits to them")
 
-    def _way(self, event: VerifiedEvent, recipient: PublicKey | None) -> _Way:
+    def _named(self, event: VerifiedEvent) -> Deletion | None:
         if event.kind == kinds.DELETION:
-            return partial(self._delete, named=parse_deletion(event, max_targets=self._limits.max_deletion_targets))
+            return parse_deletion(event, max_targets=self._limits.max_deletion_targets)
         if event.kind == kinds.VANISH:
             check_vanish(event, relay_urls=self._relay_urls())
-        way = self._hand_over if recipient == self._bridge else self._ways.get(event.kind)
+        return None
+
+    def _way(self, kind: int, recipient: PublicKey | None) -> _Way:
+        way = self._hand_over if recipient == self._bridge else self._ways.get(kind)
         if way is None:
             raise Blocked("this relay does not take events of this kind")
         return way
@@ -190,18 +206,19 @@ class Admission:
         if wait_seconds:
             raise slow_down(wait_seconds)
 
-    def _remember(self, event: VerifiedEvent, now: int) -> None:
-        # Only now that it was taken: one that was refused, or that we failed to keep, may be sent again. An ephemeral
-        # event is remembered for as long as its time lets it in.
+    def _remember(self, event: VerifiedEvent, added: Added) -> Verdict:
+        # Only now that it was taken: one that was refused, or that we failed to keep, may be sent again. A live event
+        # is remembered for as long as its time lets it in.
+        now = self._clock.now()
         admissible = event.created_at + self._limits.window.ephemeral_seconds + 1
         self._seen.remember(event.id, until=max(now + self._limits.seen_seconds, admissible), now=now)
+        return _verdict(added)
 
     def _ways_by_kind(self, limits: PublishLimits) -> Mapping[int, _Way]:
         """Return what is done with each kind; AUTH events are for AUTH only, whatever the limits say (NIP-42)."""
         ways: dict[int, _Way] = dict.fromkeys(limits.replaceable_kinds, self._keep_newest)
         ways |= dict.fromkeys(limits.ephemeral_kinds, self._pass_on)
         ways[kinds.GIFT_WRAP] = self._keep_wrap
-        ways[kinds.VANISH] = self._vanish
         ways.pop(kinds.AUTH, None)
         return ways
 
@@ -222,18 +239,16 @@ class Admission:
         added = await self._storage.public_events.put(event, room=self._public_room)
         return self._deliver_added(event, added)
 
-    async def _delete(self, request: VerifiedEvent, *, named: Deletion) -> Added:
-        added = await self._storage.deletions.delete(request, named, room=self._request_room)
-        if added is Added.ADDED:
-            now = self._clock.now()
-            self._withdrawn.note_deletion(request, named, until=now + self._limits.seen_seconds, now=now)
-        return self._deliver_added(request, added)
-
-    async def _vanish(self, request: VerifiedEvent) -> Added:
-        added = await self._storage.deletions.vanish(request, room=self._request_room)
-        if added is Added.ADDED:
-            now = self._clock.now()
-            self._withdrawn.note_vanish(request, until=now + self._limits.seen_seconds, now=now)
+    async def _carry_out(self, request: VerifiedEvent, *, named: Deletion | None, noted: Noted) -> Added:
+        deletions, added = self._storage.deletions, None
+        try:
+            if named is None:
+                added = await deletions.vanish(request, room=self._request_room)
+            else:
+                added = await deletions.delete(request, named, room=self._request_room)
+        finally:
+            if added not in (Added.ADDED, Added.DUPLICATE):
+                self._withdrawn.take_back(noted)
         return self._deliver_added(request, added)
 
     def _pass_on(self, event: VerifiedEvent) -> Added:
@@ -244,6 +259,14 @@ class Admission:
         if added is Added.ADDED:
             self._deliver(event)
         return added
+
+
+def _verdict(added: Added) -> Verdict:
+    if added is Added.FULL:
+        raise RateLimited("no room for more")
+    if added is Added.DELETED:
+        raise Blocked(_WITHDRAWN)
+    return _VERDICTS[added]
 
 
 def _check_author(event: VerifiedEvent, keys: Collection[PublicKey]) -> None:

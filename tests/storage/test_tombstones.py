@@ -15,7 +15,6 @@ from storage.tombstones import (
     IS_GONE,
     Tombstone,
     gone_parameters,
-    is_gone,
     put_tombstones,
     target_of,
 )
@@ -38,8 +37,6 @@ async def bury(database: Database, *stones: Tombstone, author: int = 0) -> int:
 
 async def gone(database: Database, event: VerifiedEvent, *, to: str | None = None) -> bool:
     def work(connection: object) -> bool:
-        if to is None:
-            return is_gone(connection, event)  # type: ignore[arg-type]
         parameters = gone_parameters(event, recipient=to)
         return bool(connection.execute(f"SELECT {IS_GONE}", parameters).fetchone()[0])  # type: ignore[attr-defined]
 

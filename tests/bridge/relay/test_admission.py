@@ -621,10 +621,81 @@ async def test_deletion_requests_have_limits(door: Door) -> None:
     assert {a_deletion(events[0], by=who).id for who in (ALICE, BOB)} < kept
 
 
+# --- what is said of an event that is no longer here
+
+
+async def test_event_deleted_by_its_address_is_blocked_and_not_called_a_repeat(door: Door) -> None:
+    event = an_event(kind=10002, created_at=NOW - 100)
+    await door.admit(event)
+    await door.admit(an_event(kind=5, tags=[("a", f"10002:{SENDER.public_key}:")]))
+    with pytest.raises(Blocked, match=GONE):
+        await door.admit(event)
+
+
+async def test_older_version_is_kept_again_once_the_newer_is_deleted(door: Door) -> None:
+    older, newer = an_event(kind=10002, created_at=NOW - 100), an_event(kind=10002, created_at=NOW - 50)
+    for event in (older, newer, a_deletion(newer)):
+        await door.admit(event)
+    assert await door.admit(older) == TAKEN
+    assert older.id in await door.public()
+
+
+async def test_event_that_made_room_for_others_is_kept_again(door: Door) -> None:
+    door.set(PublishLimits(max_replaceable_events=1))
+    event = an_event()
+    for one in (event, an_event(BOB)):
+        await door.admit(one)
+    assert await door.admit(event) == TAKEN
+    assert await door.public() == [event.id]
+
+
+async def test_deletion_request_that_made_room_for_others_is_kept_again(door: Door) -> None:
+    door.set(PublishLimits(max_deletion_requests_per_key=1))
+    request = a_deletion(an_event())
+    for one in (request, a_deletion(an_event(kind=3))):
+        await door.admit(one)
+    assert await door.admit(request) == TAKEN
+    assert await door.public() == [request.id]
+
+
+# --- a request to delete, and what comes right behind it
+
+
+@pytest.mark.parametrize("request_", [a_deletion(a_wrap(kind=LIVE), by=ALICE), a_vanish()], ids=["delete", "vanish"])
+async def test_live_wrap_right_behind_the_request_against_it_is_not_passed_on(
+    door: Door, request_: VerifiedEvent
+) -> None:
+    keeping = door.admission.consider(request_, keys=(), wait_seconds=0)
+    with pytest.raises(Blocked, match=GONE):
+        await door.admit(a_wrap(kind=LIVE))
+    assert not isinstance(keeping, Verdict)
+    assert await keeping() == TAKEN
+    assert door.delivered == [request_]
+
+
+@pytest.mark.parametrize("request_", [a_deletion(an_event()), a_vanish(SENDER)], ids=["delete", "vanish"])
+async def test_repeat_right_behind_the_request_against_it_is_blocked(door: Door, request_: VerifiedEvent) -> None:
+    await door.admit(an_event())
+    asked = [door.admission.consider(event, keys=(), wait_seconds=0) for event in (request_, an_event())]
+    first, second = (verdict() for verdict in asked if not isinstance(verdict, Verdict))
+    assert await first == TAKEN
+    with pytest.raises(Blocked, match=GONE):
+        await second
+
+
+@pytest.mark.parametrize("request_", [a_deletion(a_wrap(kind=LIVE), by=ALICE), a_vanish()], ids=["delete", "vanish"])
+async def test_refused_request_withholds_nothing_afterwards(door: Door, request_: VerifiedEvent) -> None:
+    door.set(PublishLimits(max_deletion_requests=0))
+    with pytest.raises(RateLimited, match="room"):
+        await door.admit(request_)
+    assert await door.admit(a_wrap(kind=LIVE)) == TAKEN
+
+
 # --- the first refusal wins
 
 LIMITS = PublishLimits(recipient=per_second(0.001, burst=1), quota_per_recipient=1, window=WINDOW)
 USED = a_wrap(ALICE, content="takes the rate and the quota")
+USED_LIVE = a_wrap(BOB, kind=LIVE)
 OLD = a_wrap(ALICE, created_at=NOW - 2000)
 
 
@@ -637,7 +708,8 @@ OLD = a_wrap(ALICE, created_at=NOW - 2000)
         pytest.param(an_event(kind=1, created_at=NOW + 2000), 9, Blocked, id="kind before window"),
         pytest.param(an_event(kind=STORED, created_at=NOW - 2000), 9, InvalidWrap, id="p tag before window"),
         pytest.param(OLD, 9, InvalidWrap, id="window before rates"),
-        pytest.param(USED, 9, KNOWN, id="seen before rates"),
+        pytest.param(USED_LIVE, 9, KNOWN, id="seen before rates"),
+        pytest.param(USED, 9, RateLimited, id="rate before what the storage knows"),
         pytest.param(a_wrap(ALICE), 9, RateLimited, id="rate of the connection before that of the recipient"),
         pytest.param(a_wrap(ALICE), 0, RateLimited, id="rate of the recipient before the quota"),
     ],
@@ -646,7 +718,8 @@ async def test_first_refusal_wins(
     door: Door, event: Event, wait_seconds: float, outcome: type[Exception] | Verdict
 ) -> None:
     door.set(LIMITS)
-    await door.admit(USED)
+    for used in (USED, USED_LIVE):
+        await door.admit(used)
     if isinstance(outcome, Verdict):
         assert await door.admit(event, wait_seconds=wait_seconds) == outcome
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.relay.withdrawn import Withdrawn
+from bridge.relay.withdrawn import Noted, Withdrawn
 from nips.event import VerifiedEvent
 from nips.nip09 import parse_deletion
 from tests.bridge.relay.builders import ALICE, BOB, LIVE, NOW, SENDER, a_wrap, an_event
@@ -15,14 +15,17 @@ def a_request(*ids: str, by: object = ALICE, k: str | None = None) -> VerifiedEv
     return an_event(by, kind=5, tags=tags)  # type: ignore[arg-type]
 
 
-def noted(*requests: VerifiedEvent, maximum: int = 100, now: int = NOW) -> Withdrawn:
+def note(withdrawn: Withdrawn, request: VerifiedEvent, now: int = NOW) -> Noted:
+    if request.kind == 62:
+        return withdrawn.note_vanish(request, until=now + 600, now=now)
+    named = parse_deletion(request, max_targets=100)
+    return withdrawn.note_deletion(request, named, until=now + 600, now=now)
+
+
+def noted(*requests: VerifiedEvent, maximum: int = 100) -> Withdrawn:
     withdrawn = Withdrawn(maximum=maximum)
     for request in requests:
-        if request.kind == 62:
-            withdrawn.note_vanish(request, until=now + 600, now=now)
-        else:
-            named = parse_deletion(request, max_targets=100)
-            withdrawn.note_deletion(request, named, until=now + 600, now=now)
+        note(withdrawn, request)
     return withdrawn
 
 
@@ -69,3 +72,19 @@ def test_no_more_is_remembered_than_allowed() -> None:
     wraps = [a_wrap(ALICE, kind=LIVE, content=str(number)) for number in range(3)]
     withdrawn = noted(*(a_request(wrap.id, k="1", by=SENDER) for wrap in wraps), maximum=2)
     assert [withdrawn.covers(wrap, ALICE.public_key) for wrap in wraps] == [False, True, True]
+
+
+def test_what_is_taken_back_counts_no_more() -> None:
+    withdrawn, wrap = noted(), a_wrap(ALICE, kind=LIVE)
+    for request in (a_request(wrap.id), an_event(ALICE, kind=62)):
+        withdrawn.take_back(note(withdrawn, request))
+        assert not withdrawn.covers(wrap, ALICE.public_key)
+    assert len(withdrawn) == 0
+
+
+@pytest.mark.parametrize("taken_back", [0, 1])
+def test_what_somebody_else_noted_too_still_counts(taken_back: int) -> None:
+    withdrawn, wrap = noted(), a_wrap(ALICE, kind=LIVE)
+    terms = [note(withdrawn, a_request(wrap.id, k=k)) for k in (None, "21059")]
+    withdrawn.take_back(terms[taken_back])
+    assert withdrawn.covers(wrap, ALICE.public_key)
