@@ -69,8 +69,6 @@ class DispatchRules:
     max_content_bytes: int
     deadline_seconds: float
     """A service that takes longer has failed."""
-    seen_seconds: int
-    """How long it is remembered that a wrap came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +255,7 @@ class Dispatcher:
         arrival.seal()
         facts = {"wrap": arrival.wrap_ids[0].wrap_id[:8], "limiter": limiter}
         log.debug("request met with silence", extra={"facts": facts})
-        seen_until = arrival.received_at + self._rules.seen_seconds
-        arrival.was_seen = not await self._storage.inbox.drop(arrival.wrap_ids, seen_until=seen_until)
+        arrival.was_seen = not await self._storage.inbox.drop(arrival.wrap_ids)
 
     async def _refuse_malformed(self, arrival: Arrival, content: Content, refusal: MalformedRequest) -> None:
         """Answer as long as the sender has permits for it, then be silent."""

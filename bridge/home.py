@@ -73,7 +73,7 @@ class Home:
         configured = settings.storage
         source = self.key_source(settings, environment)
         ring = load_key_ring(source)
-        limits = storage_limits(configured)
+        limits = storage_limits(configured, max_dropped=settings.inbox.max_waiting)
         with _naming(settings, source):
             return await open_storage(self.path / configured.file, ring, limits, create=create)
 
@@ -186,12 +186,13 @@ def _naming(settings: Settings, source: KeySource) -> Iterator[None]:
         raise StorageFailed(f"storage.file = {write_value(settings.storage.file)}: {error}") from error
 
 
-def storage_limits(settings: StorageSettings) -> Limits:
-    """Return the limits that the settings ask for."""
+def storage_limits(settings: StorageSettings, *, max_dropped: int) -> Limits:
+    """Return the limits that the settings ask for, and how many wraps without an answer are remembered."""
     return Limits(
         max_queue=settings.max_queue,
         max_batch=settings.max_batch,
         readers=settings.readers,
+        max_dropped=max_dropped,
         max_read_steps=settings.max_read_steps,
         space=SpaceLimits(
             max_bytes=settings.max_bytes,

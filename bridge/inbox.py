@@ -200,7 +200,7 @@ class Inbox:
                     wrap = _stored_wrap(entry)
                 except ValueError as error:
                     log.error("wrap given up", extra={"facts": {"wrap": entry.wrap_id[:8], **where(error)}})
-                    await self._storage.inbox.drop([entry.id], seen_until=entry.received_at + self._rules.seen_seconds)
+                    await self._storage.inbox.drop([entry.id])
                     continue
                 self._queue.put_nowait(_Waiting(wrap, entry.link, entry.received_at, is_kept=True))
                 count += 1
@@ -284,7 +284,7 @@ class Inbox:
             return _Fate.KNOWN if arrival.was_seen else _Fate.DONE
 
     async def _let_go(self, waiting: _Waiting) -> _Fate:
-        is_new = await self._storage.inbox.drop([waiting.id], seen_until=self._seen_until(waiting))
+        is_new = await self._storage.inbox.drop([waiting.id])
         return _Fate.DONE if is_new else _Fate.KNOWN
 
     def _seen_until(self, waiting: _Waiting) -> int:

@@ -243,7 +243,6 @@ def _dispatch_rules(settings: Settings) -> DispatchRules:
         freshness=_freshness(settings),
         max_content_bytes=settings.relay.max_event_bytes,
         deadline_seconds=settings.inbox.deadline_seconds,
-        seen_seconds=_seen_seconds(settings),
     )
 
 

@@ -34,6 +34,8 @@ class Limits:
     readers: int = 2
     """Connections that read for clients of the relay."""
     space: SpaceLimits = field(default_factory=SpaceLimits)
+    max_dropped: int = 10_000
+    """Wraps without an answer that are remembered; the oldest goes first."""
     max_read_steps: int = 1_000_000
     """Steps of SQLite's machine after which a read for a client of the relay is broken off."""
     busy_timeout_ms: int = 5_000
@@ -48,6 +50,8 @@ class Database:
     readers: Readers
     vault: Vault
     space: Space
+    max_dropped: int
+    """As `Limits` has it."""
 
     async def keep(self, use: Use, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run a write if there is room for what it keeps; raise `StorageFull`, or what `Writer.run` raises."""
@@ -87,7 +91,7 @@ async def open_database(
     )
     # Readers close first, so that the writer is the last and SQLite folds the log into the file.
     closing.push_async_callback(readers.close)
-    return Database(writer, readers, vault, space)
+    return Database(writer, readers, vault, space, limits.max_dropped)
 
 
 def _prepare(path: Path, key_ring: KeyRing, limits: Limits, create: bool) -> tuple[sqlite3.Connection, Vault]:

@@ -2,12 +2,16 @@
 
 A wrap counts once for each link that brings it. Anybody can copy a wrap from the relay on which it was published to
 another; if the copy made the original a duplicate, the asker would wait where nobody answers.
+
+That a wrap got no answer is remembered in memory alone, and of so many: anybody can send any number that do not open,
+and one that comes again gets none either.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 
 from storage.database import Database
 from storage.encryption import Vault, place
@@ -22,12 +26,15 @@ class SqliteInbox:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._dropped: OrderedDict[InboxId, None] = OrderedDict()
 
     async def add(self, entry: InboxEntry, *, seen_until: int, max_waiting: int) -> Added:
         """Keep a wrap and remember until `seen_until` that it came by its link.
 
         ADDED, DUPLICATE if it came by the same link before, or FULL past `max_waiting` entries.
         """
+        if entry.id in self._dropped:
+            return Added.DUPLICATE
         vault = self._database.vault
         return await self._database.keep(
             Use.REQUEST, lambda connection: _add(connection, vault, entry, seen_until, max_waiting)
@@ -40,10 +47,16 @@ class SqliteInbox:
         )
         return [(number, _entry(self._database.vault, arrival, stored)) for number, arrival, stored in rows]
 
-    async def drop(self, ids: Sequence[InboxId], *, seen_until: int) -> bool:
+    async def drop(self, ids: Sequence[InboxId]) -> bool:
         """Let wraps go that get no answer, remembering that they came; False if all of them came before."""
-        vault = self._database.vault
-        return await self._database.writer.run(lambda connection: take_wraps(connection, vault, ids, seen_until)) > 0
+        vault, new = self._database.vault, [identity for identity in ids if identity not in self._dropped]
+        if not new:
+            return False
+        dropped = await self._database.writer.run(lambda connection: _drop(connection, vault, new))
+        self._dropped |= dict.fromkeys(new)
+        while len(self._dropped) > self._database.max_dropped:
+            self._dropped.popitem(last=False)
+        return dropped > 0
 
     async def discard(self, number: int) -> None:
         """Let an entry go that cannot be read."""
@@ -52,23 +65,31 @@ class SqliteInbox:
         )
 
 
-def take_wraps(connection: sqlite3.Connection, vault: Vault, ids: Sequence[InboxId], seen_until: int) -> int:
+def take_wraps(
+    connection: sqlite3.Connection,
+    vault: Vault,
+    ids: Sequence[InboxId],
+    seen_until: int,
+    require_room: Callable[[], None],
+) -> int:
     """Take wraps out of the inbox, or remember that they came where they never were in it.
 
-    Return how many there were to take; the others came before and were done with.
+    Return how many there were to take; the others came before and were done with. `require_room` is called if none
+    was in the inbox, where there had to be room for it.
     """
-    taken = 0
+    waited = taken = 0
     for identity in ids:
         arrival = _arrival(vault, identity)
-        waited = connection.execute("DELETE FROM inbox WHERE arrival = ?", (arrival,)).rowcount
-        taken += (
-            waited
-            or connection.execute(
+        if connection.execute("DELETE FROM inbox WHERE arrival = ?", (arrival,)).rowcount:
+            waited += 1
+        else:
+            taken += connection.execute(
                 "INSERT INTO seen (arrival, until_hour) VALUES (?, ?) ON CONFLICT DO NOTHING",
                 (arrival, hour_after(seen_until)),
             ).rowcount
-        )
-    return taken
+    if taken and not waited:
+        require_room()
+    return waited + taken
 
 
 def purge_seen(connection: sqlite3.Connection, now: int, chunk: int) -> int:
@@ -96,6 +117,18 @@ def _add(connection: sqlite3.Connection, vault: Vault, entry: InboxEntry, seen_u
     connection.execute("INSERT INTO seen (arrival, until_hour) VALUES (?, ?)", (arrival, hour_after(seen_until)))
     connection.execute("INSERT INTO inbox (arrival, entry) VALUES (?, ?)", (arrival, stored))
     return Added.ADDED
+
+
+def _drop(connection: sqlite3.Connection, vault: Vault, ids: Sequence[InboxId]) -> int:
+    dropped = 0
+    for identity in ids:
+        arrival = (_arrival(vault, identity),)
+        waited = connection.execute("DELETE FROM inbox WHERE arrival = ?", arrival).rowcount
+        seen = connection.execute("SELECT 1 FROM seen WHERE arrival = ?", arrival).fetchone() is not None
+        if waited:
+            connection.execute("DELETE FROM seen WHERE arrival = ?", arrival)
+        dropped += bool(waited) or not seen
+    return dropped
 
 
 def _entry(vault: Vault, arrival: bytes, stored: bytes) -> InboxEntry | Unreadable:

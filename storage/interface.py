@@ -235,8 +235,8 @@ class Inbox(Protocol):
     async def waiting(self, *, after: int = 0, limit: int = 500) -> Sequence[tuple[int, InboxEntry | Unreadable]]:
         """Return entries in order of arrival as (number, entry), those numbered above `after`."""
 
-    async def drop(self, ids: Sequence[InboxId], *, seen_until: int) -> bool:
-        """Let wraps go that get no answer, remembering that they came; False if all of them came before."""
+    async def drop(self, ids: Sequence[InboxId]) -> bool:
+        """Let wraps go that get no answer, remembering in memory that they came; False if all of them came before."""
 
     async def discard(self, number: int) -> None:
         """Let an entry go that cannot be read."""

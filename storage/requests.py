@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
 from nips.kinds import INBOX_RELAYS
 from storage.accounts import find_caller, record_seen
@@ -27,6 +28,7 @@ from storage.interface import (
 )
 from storage.outbox import enqueue
 from storage.public_events import read_latest
+from storage.space import Use
 
 # One statement for both keys; the rumor's own answer comes before that of another rumor with the same id.
 _FIND = "SELECT rumor, answer FROM responses WHERE rumor = ? OR request = ? ORDER BY rumor = ? DESC LIMIT 1"
@@ -46,9 +48,11 @@ class SqliteRequests:
         )
 
     async def commit(self, answer: Answer) -> Recorded:
-        """Record everything about an answer, or nothing."""
-        vault = self._database.vault
-        return await self._database.writer.run(lambda connection: _commit(connection, vault, answer))
+        """Record everything about an answer, or nothing; one to wraps that were not kept before has to find room."""
+        vault, space = self._database.vault, self._database.space
+        return await self._database.writer.run(
+            lambda connection: _commit(connection, vault, answer, lambda: space.require(Use.REQUEST))
+        )
 
 
 def purge_responses(connection: sqlite3.Connection, now: int, chunk: int) -> int:
@@ -72,7 +76,7 @@ def _look_up(
     )
 
 
-def _commit(connection: sqlite3.Connection, vault: Vault, answer: Answer) -> Recorded:
+def _commit(connection: sqlite3.Connection, vault: Vault, answer: Answer, require_room: Callable[[], None]) -> Recorded:
     # The response goes in first, since that also tells whether there is one; each refusal takes it out again.
     request = answer.request
     if request is not None and not _insert(connection, vault, request, answer):
@@ -81,7 +85,7 @@ def _commit(connection: sqlite3.Connection, vault: Vault, answer: Answer) -> Rec
     if isinstance(left, NoPermit):
         _take_back(connection, vault, request)
         return left
-    if answer.wrap_ids and not take_wraps(connection, vault, answer.wrap_ids, answer.seen_until):
+    if answer.wrap_ids and not take_wraps(connection, vault, answer.wrap_ids, answer.seen_until, require_room):
         _take_back(connection, vault, request)
         return SeenBefore()
     if answer.permit is not None and left is not None:

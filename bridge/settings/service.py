@@ -32,7 +32,11 @@ class InboxSettings:
     max_age_seconds: int = number(172_800, "Oldest request that is answered.", least=60, most=31_536_000)
     max_future_seconds: int = number(900, "How far ahead of our clock a request's time may be.", least=0, most=86400)
     max_waiting: int = number(
-        10_000, "Requests that may wait; beyond that wraps for the bridge are refused.", least=1, most=10_000_000
+        10_000,
+        "Requests that may wait, beyond which wraps for the bridge are refused; and wraps without an answer that are "
+        "remembered.",
+        least=1,
+        most=10_000_000,
     )
     concurrency: int = number(64, "Requests that are worked on at once.", least=1, most=10_000)
     keep_after_seconds: float = number(

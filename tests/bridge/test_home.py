@@ -14,6 +14,7 @@ from bridge.errors import StartupError
 from bridge.home import MAX_SECRET_FILE_BYTES, Home, storage_limits, write_secret
 from bridge.identity import make_identity
 from bridge.settings.problems import SettingsError
+from bridge.settings.service import InboxSettings
 from bridge.settings.tree import Settings
 from bridge.settings.upkeep import StorageSettings
 from storage.database import Limits
@@ -247,8 +248,8 @@ NO_LIMITS = {"file", "key_file", "purge_interval_seconds"}
 @pytest.mark.parametrize("key", [field.name for field in fields(StorageSettings()) if field.name not in NO_LIMITS])
 def test_every_figure_of_storage_changes_a_limit(key: str) -> None:
     changes: dict[str, Any] = {key: getattr(StorageSettings(), key) * 2}
-    assert storage_limits(StorageSettings(**changes)) != storage_limits(StorageSettings())
+    assert storage_limits(StorageSettings(**changes), max_dropped=1) != storage_limits(StorageSettings(), max_dropped=1)
 
 
 def test_defaults_of_settings_and_storage_agree() -> None:
-    assert storage_limits(StorageSettings()) == Limits()
+    assert storage_limits(StorageSettings(), max_dropped=InboxSettings().max_waiting) == Limits()

@@ -482,11 +482,11 @@ async def test_silenced_wraps_leave_the_store_also_when_others_join_them_late(
         await bridge.send(ALICE, bridge.request(ALICE, content="no JSON"))
         drop, dropping, go = bridge.storage.inbox.drop, asyncio.Event(), asyncio.Event()
 
-        async def slowly(ids: Sequence[InboxId], *, seen_until: int) -> bool:
+        async def slowly(ids: Sequence[InboxId]) -> bool:
             taken = list(ids)
             dropping.set()
             await go.wait()
-            return await drop(taken, seen_until=seen_until)
+            return await drop(taken)
 
         monkeypatch.setattr(bridge.storage.inbox, "drop", slowly)
         rumor = bridge.request(ALICE, content="no JSON either")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from storage.database import Database
+from storage.database import Database, Limits
+from storage.encryption import KeyRing
 from storage.errors import DamagedValue, StorageKeyMissing
 from storage.inbox import SqliteInbox
 from storage.interface import HERE, Added, InboxEntry, InboxId, Unreadable
-from storage.sqlite import SqliteStorage
+from storage.sqlite import SqliteStorage, open_storage
 from tests.storage.builders import NOW, a_hex, an_answer, an_entry
 
 SEEN_UNTIL = NOW + 172_800
@@ -46,7 +48,7 @@ async def test_entry_that_goes_leaves_those_of_other_links(storage: SqliteStorag
     copied, original = an_entry(), an_entry(link=LINK)
     for entry in (copied, original, an_entry(1)):
         await add(storage, entry)
-    await storage.inbox.drop([an_entry(1).id], seen_until=NOW)
+    await storage.inbox.drop([an_entry(1).id])
     await storage.requests.commit(an_answer(0))
     assert await storage.inbox.waiting() == [(2, original)]
     assert await add(storage, copied) is Added.DUPLICATE
@@ -61,14 +63,14 @@ async def test_full_inbox_remembers_nothing_of_what_it_refused(storage: SqliteSt
     assert await add(storage, an_entry(0), max_waiting=1) is Added.ADDED
     assert await add(storage, an_entry(1), max_waiting=1) is Added.FULL
     assert await add(storage, an_entry(0), max_waiting=1) is Added.DUPLICATE
-    await storage.inbox.drop([an_entry(0).id], seen_until=NOW)
+    await storage.inbox.drop([an_entry(0).id])
     assert await add(storage, an_entry(1), max_waiting=1) is Added.ADDED
 
 
 async def test_dropped_wrap_stays_remembered(storage: SqliteStorage) -> None:
     await add(storage, an_entry(0))
     await add(storage, an_entry(1))
-    await storage.inbox.drop([an_entry(0).id, InboxId(a_hex(99), HERE)], seen_until=NOW)
+    await storage.inbox.drop([an_entry(0).id, InboxId(a_hex(99), HERE)])
     assert [entry for _, entry in await storage.inbox.waiting()] == [an_entry(1)]
     assert await add(storage, an_entry(0)) is Added.DUPLICATE
 
@@ -82,7 +84,7 @@ async def test_answered_wrap_stays_remembered(storage: SqliteStorage) -> None:
 
 async def test_id_is_forgotten_within_an_hour_after_its_time(storage: SqliteStorage) -> None:
     await add(storage, an_entry(0))
-    await storage.inbox.drop([an_entry(0).id], seen_until=NOW)
+    await storage.requests.commit(an_answer(0))
     await storage.purge(now=SEEN_UNTIL - 1, buckets={})
     assert await add(storage, an_entry(0)) is Added.DUPLICATE
     await storage.purge(now=SEEN_UNTIL + 3600, buckets={})
@@ -106,7 +108,7 @@ async def test_pages_follow_the_order_of_arrival(storage: SqliteStorage) -> None
 async def test_number_is_never_used_again(storage: SqliteStorage) -> None:
     await add(storage, an_entry(0))
     ((number, _),) = await storage.inbox.waiting()
-    await storage.inbox.drop([an_entry(0).id], seen_until=NOW)
+    await storage.inbox.drop([an_entry(0).id])
     await add(storage, an_entry(1))
     assert [entry for _, entry in await storage.inbox.waiting(after=number)] == [an_entry(1)]
 
@@ -143,3 +145,33 @@ async def test_empty_entry_lacks_its_key(database: Database) -> None:
     ((_, entry),) = await inbox.waiting()
     assert isinstance(entry, Unreadable)
     assert isinstance(entry.reason, StorageKeyMissing)
+
+
+async def rows_of_seen(storage: SqliteStorage) -> int:
+    """Count the wraps that the file remembers."""
+    return (await storage.purge(now=SEEN_UNTIL + 10**6, buckets={}))["seen"]
+
+
+async def test_wraps_without_an_answer_leave_nothing_in_the_file(storage: SqliteStorage) -> None:
+    await add(storage, an_entry(0))
+    ids = [an_entry(number).id for number in range(5)]
+    assert await storage.inbox.drop(ids[:1])
+    assert await storage.inbox.drop(ids[1:])
+    assert not await storage.inbox.drop(ids)
+    assert await storage.inbox.waiting() == []
+    assert await rows_of_seen(storage) == 0
+
+
+async def test_wrap_that_was_answered_and_is_dropped_when_it_comes_again_came_before(storage: SqliteStorage) -> None:
+    await storage.requests.commit(an_answer(0))
+    assert not await storage.inbox.drop([an_entry(0).id])
+    assert await rows_of_seen(storage) == 1
+
+
+async def test_no_more_dropped_wraps_are_remembered_than_the_maximum(path: Path, key_ring: KeyRing) -> None:
+    storage = await open_storage(path, key_ring, Limits(max_dropped=3))
+    for number in range(10):
+        assert await storage.inbox.drop([an_entry(number).id])
+    again = [await add(storage, an_entry(number)) for number in range(10)]
+    await storage.close()
+    assert again == [Added.ADDED] * 7 + [Added.DUPLICATE] * 3

@@ -20,11 +20,11 @@ from nips.nip09 import Deletion
 from storage.database import Limits
 from storage.encryption import KeyRing
 from storage.errors import StorageFailed, StorageFull
-from storage.interface import Answer, InboxEntry
+from storage.interface import HERE, Answer, InboxEntry, InboxId
 from storage.relay_interface import Added, Room
 from storage.space import SpaceLimits
 from storage.sqlite import SqliteStorage, open_storage
-from tests.storage.builders import NOW, a_hex, a_new_account, a_wrap, an_answer, an_entry, an_event
+from tests.storage.builders import NOW, a_hex, a_new_account, a_request, a_wrap, an_answer, an_entry, an_event
 from tests.support.deadline import within
 
 KIB = 1024
@@ -143,16 +143,39 @@ async def test_reserve_ends_for_deletions_before_requests_and_for_requests_befor
     assert path.stat().st_size <= MAX + RESERVE
 
 
+async def test_answer_to_a_wrap_that_was_not_kept_has_to_find_the_room_of_a_request(small: SqliteStorage) -> None:
+    async with within(60):
+        for add in (add_wrap, add_entry):
+            await fill(small, add)
+    with pytest.raises(StorageFull):
+        await add_answer(small, 99_999)
+    # The last of the reserve is for those whose wraps were kept.
+    await add_answer(small, 0)
+    for number, is_known in ((99_999, False), (0, True)):
+        asked = a_request(number)
+        dossier = await small.requests.look_up(asker=asked.scope, request_id=asked.request_id, rumor_id=asked.rumor_id)
+        assert (dossier.known is not None) is is_known
+
+
+async def test_wraps_that_do_not_open_take_no_room(small: SqliteStorage, path: Path) -> None:
+    before = pages_in_use(path)
+    async with within(60):
+        for first in range(0, 20_000, 1000):
+            ids = [InboxId(a_hex(number, what="junk"), HERE) for number in range(first, first + 1000)]
+            await small.inbox.drop(ids)
+    assert pages_in_use(path) == before
+
+
 async def test_file_never_outgrows_its_end_and_nothing_acknowledged_is_lost(path: Path, key_ring: KeyRing) -> None:
     storage = await open_storage(path, key_ring, Limits(space=SMALL))
     async with within(60):
         wraps = await fill(storage, add_wrap)
         entries = await fill(storage, add_entry)
-        answers = await fill(storage, add_answer, first=entries)
+        answers = await fill(storage, add_answer)
         # Together in one batch: those that find no room do not take the others with them.
         together = await asyncio.gather(
-            *(add_answer(storage, number) for number in range(10_000, 10_020)),
-            storage.inbox.drop([an_entry(0).id], seen_until=EXPIRY),
+            *(add_answer(storage, number) for number in range(answers, answers + 20)),
+            storage.inbox.drop([an_entry(entries - 1).id]),
             return_exceptions=True,
         )
     assert not isinstance(together[-1], BaseException)
@@ -161,7 +184,7 @@ async def test_file_never_outgrows_its_end_and_nothing_acknowledged_is_lost(path
     assert path.stat().st_size <= MAX + RESERVE
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        for table, kept in (("gift_wraps", wraps), ("inbox", entries - 1), ("responses", answers)):
+        for table, kept in (("gift_wraps", wraps), ("inbox", entries - answers - 1), ("responses", answers)):
             (rows,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
             # A stored reply of each answer is kept as a wrap too.
             assert rows == kept + (answers if table == "gift_wraps" else 0), table

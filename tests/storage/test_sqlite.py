@@ -113,7 +113,7 @@ async def test_files_reveal_nothing_that_was_planted(
     await plant(storage)
     while_open = folder_bytes()
     await storage.outbox.delivered([1])
-    await storage.inbox.drop([InboxId(a_hex(1, what="wrap"), LINK)], seen_until=NOW)
+    await storage.inbox.drop([InboxId(a_hex(1, what="wrap"), LINK)])
     await storage.purge(now=NOW + 10, buckets={"turn": BUCKET})
     await storage.close()
     after_closing = folder_bytes()
