@@ -158,13 +158,25 @@ class Readers(GatheringThread):
         await super().close()
 
     def _perform_all(self, batch: Sequence[Job]) -> None:
-        for job in batch:
-            try:
-                job.outcome = job.work(self._connection)
-            except sqlite3.Error as error:
-                job.error = _failure(error)
-            except Exception as error:
-                job.error = error
+        # Together they see one state of the database, and take its lock once.
+        try:
+            self._connection.execute("BEGIN")
+            for job in batch:
+                self._perform(job)
+        except sqlite3.Error as error:
+            for job in batch:
+                job.error = job.error or _failure(error)
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
+
+    def _perform(self, job: Job) -> None:
+        try:
+            job.outcome = job.work(self._connection)
+        except sqlite3.Error as error:
+            job.error = _failure(error)
+        except Exception as error:
+            job.error = error
 
 
 def _connect(address: str, busy_timeout_ms: int) -> sqlite3.Connection:
