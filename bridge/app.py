@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
 from typing import Any
@@ -91,6 +91,10 @@ class _OwnRelay:
     def hand_over(self, event: VerifiedEvent) -> bool:
         """Do the same; tell whether somebody who has proved the recipient's key got it."""
         return self.endpoint is not None and self.endpoint.hand_over(event)
+
+    def storing(self, event_ids: Iterable[str]) -> AbstractContextManager[None]:
+        """Know these events for ones that are delivered as soon as they are stored."""
+        return self.endpoint.storing(event_ids) if self.endpoint else nullcontext()
 
     def has_listeners(self, pubkey: str) -> bool:
         """Tell whether somebody asks for a key's wraps at all."""

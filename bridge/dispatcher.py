@@ -79,6 +79,10 @@ class _Done:
     facts: Sequence[Fact] = ()
 
 
+class _Copied(Exception):
+    """A wrap came again that was done with: whoever copied it has not used anything up for its author."""
+
+
 class Dispatcher:
     """Answers requests."""
 
@@ -239,15 +243,19 @@ class Dispatcher:
             body = error_body(refusal, self._catalogue, method)
             await self._recorder.record(arrival, request_id=content.request_id, reply=content.reply, body=body)
 
-        return await self._answer_free(arrival, answer) and not arrival.was_seen
+        return await self._answer_free(arrival, answer)
 
     async def _answer_free(self, arrival: Arrival, answer: Callable[[], Awaitable[None]]) -> bool:
         """Answer without a permit as long as the sender, and all senders together, may; then be silent."""
         try:
             with self._free.answer(arrival.rumor.pubkey, self._clock.now_ms()):
                 await answer()
+                if arrival.was_seen:
+                    raise _Copied
         except RateLimited as limited:
             await self._drop(arrival, limited.limiter)
+            return False
+        except _Copied:
             return False
         return True
 

@@ -27,7 +27,7 @@ from client.clock import Clock
 from nips.errors import InvalidWrap
 from nips.event import VerifiedEvent, parse_event
 from nips.keys import PublicKey
-from storage.errors import StorageError, StorageFailed, StorageKeyMissing
+from storage.errors import StorageError, StorageKeyMissing
 from storage.interface import HERE, Added, InboxEntry, InboxId, Storage, Unreadable
 
 log = logging.getLogger(__name__)
@@ -140,10 +140,7 @@ class Inbox:
             case _Fate.KNOWN:
                 return Added.DUPLICATE
             case _Fate.TROUBLE:
-                if await self._keep_first(waiting) is Added.DUPLICATE:
-                    # Its answer is on record, and no more: whoever asks again gets it.
-                    raise StorageFailed("the answer could not be put into the outbox")
-                return Added.ADDED if waiting.is_kept else Added.FULL
+                return await self._keep_first(waiting)
             case _Fate.LATE:
                 added = await self._keep(waiting)
                 # A duplicate of itself: it was answered just before it would have been kept.
@@ -240,6 +237,10 @@ class Inbox:
                 delay = min(2 * delay, LAST_RETRY_SECONDS)
                 # At the end of the queue, so that what fails for a reason of its own holds up nobody else.
                 self._queue.put_nowait(waiting)
+            except asyncio.CancelledError:
+                # We stop: who still waits for OK keeps the wrap, and the next start answers it.
+                waiting.tell(_Fate.LATE)
+                raise
             finally:
                 self._queue.task_done()
 

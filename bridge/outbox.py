@@ -15,9 +15,10 @@ import json
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from bridge.destinations import Deliverer, Publisher
 from bridge.errors import SealingFailed
 from bridge.held import HeldRows
 from bridge.logs import where
@@ -32,7 +33,7 @@ from nips.messages import prefix_of
 from nips.nip59 import Rumor
 from storage import interface as store
 from storage.errors import StorageError
-from storage.interface import HERE, OutboxRow, QueuedReply, StoredReply
+from storage.interface import HERE, InboxId, OutboxRow, QueuedReply, StoredReply
 
 log = logging.getLogger(__name__)
 
@@ -41,34 +42,6 @@ BATCH = 16
 
 PAUSE_SECONDS = 1.0
 """Wait after the storage failed."""
-
-
-class Deliverer(Protocol):
-    """Our own relay, as far as it delivers to live subscriptions."""
-
-    def deliver(self, event: VerifiedEvent) -> int:
-        """Send an event to every subscription that may see it; return how many got it."""
-        ...
-
-    def hand_over(self, event: VerifiedEvent) -> bool:
-        """Do the same, and tell whether somebody who has proved the recipient's key got it."""
-        ...
-
-    def has_listeners(self, pubkey: str) -> bool:
-        """Tell whether a subscription asks for wraps of this key at all."""
-        ...
-
-    def is_listening(self, pubkey: str, kind: int) -> bool:
-        """Tell whether a subscription would get a wrap of this kind for this key now."""
-        ...
-
-
-class Publisher(Protocol):
-    """A link to a relay that is not ours."""
-
-    async def publish(self, event: VerifiedEvent) -> Verdict:
-        """Publish an event and return the relay's verdict."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +75,7 @@ class Outbox:
         self,
         *,
         outbox: store.Outbox,
+        inbox: store.Inbox,
         replies: ReplyWriter,
         here: Deliverer,
         publishers: Mapping[str, Publisher],
@@ -109,6 +83,7 @@ class Outbox:
         rules: OutboxRules,
     ) -> None:
         self._outbox = outbox
+        self._inbox = inbox
         self._replies = replies
         self._here = here
         self._lanes = {url: _Lane(url, publisher) for url, publisher in publishers.items()}
@@ -121,6 +96,9 @@ class Outbox:
         self._came: dict[str, None] = {}
         self._has_come = asyncio.Event()
         self._delivered: list[int] = []
+        self._done_with: deque[tuple[InboxId, int]] = deque(maxlen=rules.max_live_waiting)
+        """Wraps whose answers were delivered without a row, and until when they are remembered. To forget one does no
+        harm: should it come again, its answer is repeated."""
         self._has_delivered = asyncio.Event()
         self._removing = asyncio.Lock()
 
@@ -128,6 +106,10 @@ class Outbox:
     def held(self) -> int:
         """How many live answers wait in memory for their askers."""
         return len(self._held)
+
+    def storing(self, replies: Sequence[StoredReply | QueuedReply]) -> AbstractContextManager[None]:
+        """Hold while replies are recorded and sent."""
+        return self._here.storing(reply.wrap.id for reply in replies if isinstance(reply, StoredReply))
 
     async def send(self, replies: Sequence[StoredReply | QueuedReply], numbers: Sequence[int], response: Rumor) -> None:
         """Deliver a response that was just recorded; `numbers` are the rows of its queued replies, in their order."""
@@ -152,16 +134,29 @@ class Outbox:
             for reply in replies
         )
 
-    async def send_now(self, replies: Sequence[StoredReply | QueuedReply], response: Rumor) -> None:
-        """Deliver live answers that have no row; one that does not reach its asker gets a row now."""
+    async def send_now(
+        self,
+        replies: Sequence[StoredReply | QueuedReply],
+        response: Rumor,
+        *,
+        wraps: Sequence[InboxId],
+        seen_until: int,
+    ) -> None:
+        """Deliver live answers that have no row; one that does not reach its asker gets a row now.
+
+        Only then are the wraps that asked done with: whatever breaks off before, they may come again.
+        """
         for reply in replies:
             if isinstance(reply, QueuedReply) and not await self._reaches(reply, response):
                 await self.send([reply], await self._outbox.add([reply]), response)
+        self._done_with.extend((wrap, seen_until) for wrap in wraps)
+        self._has_delivered.set()
 
     async def _reaches(self, reply: QueuedReply, response: Rumor) -> bool:
         try:
             return self._here.hand_over(await self._replies.wrap_live(response, PublicKey(reply.recipient)))
-        except SealingFailed:
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, its row will be tried again
+            log.warning("live answer not delivered at once", extra={"facts": where(error)})
             return False
 
     async def recover(self) -> None:
@@ -268,9 +263,15 @@ class Outbox:
         async with self._removing:
             self._has_delivered.clear()
             numbers, self._delivered = self._delivered, []
+            done_with = list(self._done_with)
+            self._done_with.clear()
             try:
                 if numbers:
                     await self._outbox.delivered(numbers)
+                    numbers = []
+                if done_with:
+                    latest = max(seen_until for _, seen_until in done_with)
+                    await self._inbox.settle([wrap for wrap, _ in done_with], seen_until=latest)
             except BaseException:
                 self._delivered += numbers
                 self._has_delivered.set()
@@ -336,8 +337,9 @@ class Outbox:
         is_kept = row.wrap_kind == kinds.GIFT_WRAP
         if is_kept:
             wrap = await self._wrap(row)
-            await self._outbox.keep_here(row, wrap)
-            self._here.deliver(wrap)
+            with self._here.storing([wrap.id]):
+                await self._outbox.keep_here(row, wrap)
+                self._here.deliver(wrap)
         else:
             await self._outbox.delivered([row.number])
         # The relay's own words stay out: they may be anything.

@@ -123,11 +123,13 @@ class Recorder:
             dossier=arrival.dossier,
             is_free=stored is None and permit is None,
         )
-        # What can be delivered at once needs no row: should we crash in between, nobody was told OK, and asks again.
+        # What can be delivered at once needs no row: should we crash in between, nobody was told OK, and the same wrap,
+        # which is done with only when its answer was delivered, finds this one.
         is_prompt = self._outbox.can_deliver(replies) and arrival.hold()
         answer = Answer(
             wrap_ids=tuple(arrival.wrap_ids),
             seen_until=arrival.received_at + self._seen_seconds,
+            takes_wraps=not is_prompt,
             replies=() if is_prompt else replies,
             request=stored.request if stored else None,
             response_json=response.to_json() if stored else "",
@@ -139,13 +141,14 @@ class Recorder:
             seen_device=self._newly_seen(stored),
             seen_day=self._today(),
         )
-        recorded = await self._requests.commit(answer)
-        if isinstance(recorded, Committed):
-            arrival.is_recorded = True
-            if is_prompt:
-                await self._outbox.send_now(replies, response)
-            else:
-                await self._outbox.send(replies, recorded.queued, response)
+        with self._outbox.storing(replies):
+            recorded = await self._requests.commit(answer)
+            if isinstance(recorded, Committed):
+                arrival.is_recorded = True
+                if is_prompt:
+                    await self._outbox.send_now(replies, response, wraps=answer.wrap_ids, seen_until=answer.seen_until)
+                else:
+                    await self._outbox.send(replies, recorded.queued, response)
         arrival.was_seen = isinstance(recorded, SeenBefore)
         return recorded
 

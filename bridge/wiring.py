@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
 
 from bridge.callers import AdmissionRules, Door
+from bridge.destinations import Deliverer, Publisher
 from bridge.dispatcher import Dispatcher, DispatchRules
 from bridge.envelope import Freshness
 from bridge.errors import StartupError
@@ -14,7 +15,7 @@ from bridge.events import CountingSink, Events, LogSink
 from bridge.home import Home
 from bridge.identity import Identity
 from bridge.inbox import Inbox, InboxRules
-from bridge.outbox import Deliverer, Outbox, OutboxRules, Publisher
+from bridge.outbox import Outbox, OutboxRules
 from bridge.permits import AccountPermits, FreeLimits, StrangerLimits
 from bridge.recorder import Recorder
 from bridge.replies import ReplyTimes, ReplyWriter
@@ -194,6 +195,7 @@ def _outbox(settings: Settings, around: Surroundings, replies: ReplyWriter) -> O
     upstream = settings.upstream
     return Outbox(
         outbox=around.storage.outbox,
+        inbox=around.storage.inbox,
         replies=replies,
         here=around.here,
         publishers=around.publishers,

@@ -58,11 +58,26 @@ class SqliteInbox:
             self._dropped.popitem(last=False)
         return dropped > 0
 
+    async def settle(self, ids: Sequence[InboxId], *, seen_until: int) -> None:
+        """Remember until a time that wraps came and are done with, now that their answers were delivered."""
+        vault = self._database.vault
+        await self._database.writer.run(lambda connection: take_wraps(connection, vault, ids, seen_until, _has_room))
+
     async def discard(self, number: int) -> None:
         """Let an entry go that cannot be read."""
         await self._database.writer.run(
             lambda connection: connection.execute("DELETE FROM inbox WHERE number = ?", (number,))
         )
+
+
+def is_done_with(connection: sqlite3.Connection, vault: Vault, identity: InboxId) -> bool:
+    """Tell whether a wrap came before and does not wait any more."""
+    arrival = _arrival(vault, identity)
+    (done,) = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM seen WHERE arrival = ?) AND NOT EXISTS (SELECT 1 FROM inbox WHERE arrival = ?)",
+        (arrival, arrival),
+    ).fetchone()
+    return bool(done)
 
 
 def take_wraps(
@@ -90,6 +105,10 @@ def take_wraps(
     if taken and not waited:
         require_room()
     return waited + taken
+
+
+def _has_room() -> None:
+    """Ask for none: that was done when the answer was recorded."""
 
 
 def purge_seen(connection: sqlite3.Connection, now: int, chunk: int) -> int:

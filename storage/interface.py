@@ -178,6 +178,8 @@ class Answer:
     seen_day: int = 0
     seen_until: int = 0
     """Until when it is remembered that those wraps came which never were in the inbox."""
+    takes_wraps: bool = True
+    """False: the wraps stay as they are, and are dropped once the answer is delivered; it has no reply of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,9 @@ class Inbox(Protocol):
 
     async def drop(self, ids: Sequence[InboxId]) -> bool:
         """Let wraps go that get no answer, remembering in memory that they came; False if all of them came before."""
+
+    async def settle(self, ids: Sequence[InboxId], *, seen_until: int) -> None:
+        """Remember until a time that wraps came and are done with, now that their answers were delivered."""
 
     async def discard(self, number: int) -> None:
         """Let an entry go that cannot be read."""

@@ -13,7 +13,7 @@ from storage.encryption import Vault, place
 from storage.errors import StorageFailed
 from storage.gift_wraps import insert_wrap
 from storage.hours import hour_after, hour_of
-from storage.inbox import take_wraps
+from storage.inbox import is_done_with, take_wraps
 from storage.interface import (
     AlreadyKnown,
     Answer,
@@ -85,7 +85,7 @@ def _commit(connection: sqlite3.Connection, vault: Vault, answer: Answer, requir
     if isinstance(left, NoPermit):
         _take_back(connection, vault, request)
         return left
-    if answer.wrap_ids and not take_wraps(connection, vault, answer.wrap_ids, answer.seen_until, require_room):
+    if answer.wrap_ids and not _takes_any(connection, vault, answer, require_room):
         _take_back(connection, vault, request)
         return SeenBefore()
     if answer.permit is not None and left is not None:
@@ -133,6 +133,16 @@ def _insert(connection: sqlite3.Connection, vault: Vault, request: RequestKey, a
         ),
     )
     return inserted.rowcount > 0
+
+
+def _takes_any(connection: sqlite3.Connection, vault: Vault, answer: Answer, require_room: Callable[[], None]) -> bool:
+    """Take the wraps, if it is time; tell whether there is one that is not done with."""
+    if answer.takes_wraps:
+        return take_wraps(connection, vault, answer.wrap_ids, answer.seen_until, require_room) > 0
+    if all(is_done_with(connection, vault, identity) for identity in answer.wrap_ids):
+        return False
+    require_room()
+    return True
 
 
 def _take_back(connection: sqlite3.Connection, vault: Vault, request: RequestKey | None) -> None:

@@ -114,7 +114,8 @@ class Conversation:
 
     async def _keep(self, event: Event, keeping: Keeping) -> str:
         try:
-            verdict = await keeping()
+            with self._backstage.subscriptions.under_way.storing([event.id]):
+                verdict = await keeping()
         except Exception as error:
             return self._refuse(event, error)
         return write_ok(event.id, True, verdict.message)
@@ -136,7 +137,7 @@ class Conversation:
                                 yield frame
             if not subscription.is_lost:
                 yield write_end_of_stored(subscription.id, hint_about(readings, sent=subscription.sent))
-            while frame := subscription.next_held():
+            while frame := subscription.next_held(self._backstage.subscriptions.under_way):
                 yield frame
         except Exception as error:
             self._note(error)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
 
@@ -124,6 +125,10 @@ class RelayEndpoint:
     def hand_over(self, wrap: VerifiedEvent) -> bool:
         """Do the same with a wrap; return whether a connection got it that has proved its recipient's key."""
         return self._subscriptions.hand_over(wrap)
+
+    def storing(self, event_ids: Iterable[str]) -> AbstractContextManager[None]:
+        """Know these events for ones that come to their listeners as soon as they are stored."""
+        return self._subscriptions.under_way.storing(event_ids)
 
     def has_listeners(self, pubkey: str) -> bool:
         """Tell whether a subscription asks for wraps of a key at all."""

@@ -31,7 +31,7 @@ class SessionLimits:
     events: Bucket = field(default_factory=lambda: per_second(20, burst=200))
     queries: Bucket = field(default_factory=lambda: per_second(20, burst=100))
     """REQ, COUNT, CLOSE and AUTH together."""
-    max_held_events: int = 200
+    max_held_events: int = 600
     """Live events that wait for one subscription while its stored ones are on their way."""
 
 

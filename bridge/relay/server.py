@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from types import TracebackType
@@ -29,6 +28,7 @@ from bridge.relay.conversation import Coming, Conversation
 from bridge.relay.faults import note_fault
 from bridge.relay.limits import ServerLimits
 from bridge.relay.pages import Page, Pages, Question
+from bridge.relay.session import Farewell
 from bridge.relay.socket import HIGH_WATER_BYTES, ClientSocket, Crowd
 from bridge.relay.subscriptions import Push
 
@@ -41,12 +41,31 @@ _FRAMES_AHEAD = 4
 _FRAMES_A_TURN = 4
 
 
-@dataclass(frozen=True, slots=True)
 class _Desk:
     """Where the answers of one connection are that wait for the storage."""
 
-    answers: asyncio.TaskGroup
-    slots: asyncio.Semaphore
+    def __init__(self, answers: asyncio.TaskGroup, *, slots: int) -> None:
+        self.answers = answers
+        self.slots = asyncio.Semaphore(slots)
+        self._outstanding = 0
+        self._is_clear = asyncio.Event()
+        self._is_clear.set()
+
+    def enter(self) -> None:
+        """Count an answer in."""
+        self._outstanding += 1
+        self._is_clear.clear()
+
+    def leave(self) -> None:
+        """Count an answer out."""
+        self.slots.release()
+        self._outstanding -= 1
+        if not self._outstanding:
+            self._is_clear.set()
+
+    async def clear(self) -> None:
+        """Wait until no answer is outstanding."""
+        await self._is_clear.wait()
 
 
 class RelayServer:
@@ -142,7 +161,9 @@ class RelayServer:
         async with asyncio.TaskGroup() as closing:
             for socket in tuple(self._crowd.all):
                 closing.create_task(self._close(socket))
-        await self._server.wait_closed()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.close_seconds):
+                await self._server.wait_closed()
 
     async def _close(self, socket: ClientSocket) -> None:
         with suppress(TimeoutError):
@@ -167,7 +188,7 @@ class RelayServer:
         self, socket: ClientSocket, conversation: Conversation, answers: asyncio.TaskGroup
     ) -> Exception | None:
         """Answer frames until there are no more; return what nobody foresaw."""
-        desk = _Desk(answers, asyncio.Semaphore(self._limits.max_events_in_flight))
+        desk = _Desk(answers, slots=self._limits.max_events_in_flight)
         try:
             socket.push(conversation.greet())
             turns = 0
@@ -177,11 +198,11 @@ class RelayServer:
                     break  # whoever stops us has counted what is being answered, and this is not
                 if frame is not None:
                     await self._answer(frame, socket, conversation, desk)
-                elif not conversation.is_listening:
-                    await socket.close(CloseCode.NORMAL_CLOSURE, "idle")
-                    return None
-                if conversation.farewell is not None:
-                    await socket.dismiss(conversation.farewell.code, conversation.farewell.reason)
+                farewell = conversation.farewell
+                if frame is None and not conversation.is_listening:
+                    farewell = Farewell(CloseCode.NORMAL_CLOSURE, "idle")
+                if farewell is not None:
+                    await self._part(socket, desk, farewell)
                     return None
                 # Frames read ahead come without waiting, so others have to be given their turn.
                 turns += 1
@@ -194,6 +215,13 @@ class RelayServer:
             note_fault(log, error)
             return error
         return None
+
+    async def _part(self, socket: ClientSocket, desk: _Desk, farewell: Farewell) -> None:
+        """Close, after the answers that are on their way."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.close_seconds):
+                await desk.clear()
+        await socket.dismiss(farewell.code, farewell.reason)
 
     async def _next_frame(self, socket: ClientSocket) -> str | bytes | None:
         if socket.has_frames:
@@ -230,7 +258,7 @@ class RelayServer:
             socket.push(await coming)
 
         def done(_: object) -> None:
-            desk.slots.release()
+            desk.leave()
             self._count_answering(-1)
 
         try:
@@ -239,6 +267,7 @@ class RelayServer:
             coming.close()
             raise
         self._count_answering(1)
+        desk.enter()
         desk.answers.create_task(answer()).add_done_callback(done)
 
     def _count_answering(self, more: int) -> None:

@@ -12,11 +12,12 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from bridge.relay.under_way import UnderWay
 from bridge.relay.visibility import View, asks_for_others
 from nips.event import Event, VerifiedEvent
 from nips.filter import Candidate
 from nips.keys import PublicKey
-from nips.kinds import WRAPS, is_wrap
+from nips.kinds import WRAPS, is_ephemeral, is_wrap
 from nips.messages import write_delivered
 from nips.nip59 import recipient_of
 
@@ -44,6 +45,11 @@ class Subscription:
         self._held: deque[tuple[str, str]] = deque()
         self._sent: set[str] = set()
         self._is_live = False
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether what comes is sent at once: stored events, EOSE and what came meanwhile are on their way."""
+        return self._is_live
 
     @property
     def recipients(self) -> frozenset[str]:
@@ -95,21 +101,32 @@ class Subscription:
         self._sent.add(event_id)
         return write_delivered(self.id, event_json)
 
-    def next_held(self) -> str | None:
-        """Return the frame of the next event held back; once there is none the subscription is live."""
+    def next_held(self, under_way: UnderWay) -> str | None:
+        """Return the frame of the next event held back; once there is none the subscription is live.
+
+        Of what it was sent it remembers only what is under way, and comes once more.
+        """
         while self._held:
             frame = self.frame(*self._held.popleft())
             if frame is not None:
                 return frame
         self._is_live = True
-        self._sent.clear()
+        self._sent = {event_id for event_id in self._sent if event_id in under_way}
         return None
 
-    def take(self, event_id: str, event_json: str, push: Push) -> bool:
-        """Send a live event, or hold it back; return False when it will not reach the client."""
+    def take(self, event_id: str, event_json: str, push: Push, *, is_promised: bool = True) -> bool:
+        """Send a live event, or hold it back; return False when it will not reach the client.
+
+        Where there is no room to hold it, one that nobody is promised is left out; any other makes a hole.
+        """
         if self._is_live:
+            if event_id in self._sent:
+                self._sent.discard(event_id)
+                return True
             return push(write_delivered(self.id, event_json))
         if len(self._held) >= self._max_held:
+            if not is_promised:
+                return False
             self.is_lost = True
             self._held.clear()
         if self.is_lost:
@@ -132,6 +149,8 @@ class Subscriptions:
     """All subscriptions of all connections. Connections bound how many each has, and what their filters name."""
 
     def __init__(self) -> None:
+        self.under_way = UnderWay()
+        """What will be delivered as soon as it is stored."""
         self._places: dict[Subscription, _Place] = {}
         self._by_recipient: _Index = {}
         self._by_kind: _Index = {}
@@ -165,26 +184,31 @@ class Subscriptions:
     def hand_over(self, wrap: VerifiedEvent) -> bool:
         """Deliver a wrap, and tell whether a connection got it that has proved its recipient's key."""
         recipient = recipient_of(wrap)
-        return any(subscription.has_proved(recipient) for subscription in self._send(wrap))
+        # What is still being sent stored events would hold it, and might never get to it.
+        return any(subscription.has_proved(recipient) for subscription in self._send(wrap, to_live_only=True))
 
-    def _send(self, event: VerifiedEvent) -> list[Subscription]:
+    def _send(self, event: VerifiedEvent, *, to_live_only: bool = False) -> list[Subscription]:
         candidate = Candidate(event)
-        shown = [subscription for subscription in self._listeners(event) if subscription.shows(candidate)]
-        event_json = event.to_json() if shown else ""
+        shown = [
+            subscription
+            for subscription in self._listeners(event)
+            if (subscription.is_live or not to_live_only) and subscription.shows(candidate)
+        ]
+        event_json, is_promised = event.to_json() if shown else "", not is_ephemeral(event.kind)
         return [
             subscription
             for subscription in shown
-            if subscription.take(event.id, event_json, self._places[subscription].push)
+            if subscription.take(event.id, event_json, self._places[subscription].push, is_promised=is_promised)
         ]
 
     def has_listeners(self, pubkey: str) -> bool:
         """Tell whether any subscription asks for wraps of a key, whatever else it asks of them."""
-        return pubkey in self._by_recipient
+        return any(subscription.is_live for subscription in self._by_recipient.get(pubkey, ()))
 
     def is_listening(self, pubkey: str, kind: int, now: int) -> bool:
         """Tell whether any subscription would get a wrap of this kind, stamped now, for a key."""
-        listeners = self._by_recipient.get(pubkey, {})
-        return any(subscription.listens_to(pubkey, kind, now) for subscription in listeners)
+        listeners = self._by_recipient.get(pubkey, ())
+        return any(subscription.is_live and subscription.listens_to(pubkey, kind, now) for subscription in listeners)
 
     def _listeners(self, event: VerifiedEvent) -> Iterable[Subscription]:
         if is_wrap(event.kind):

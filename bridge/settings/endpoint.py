@@ -144,7 +144,7 @@ class RelaySettings:
     )
     close_timeout_seconds: float = number(5, "Time that a client has to answer our close.", least=0.1, most=60)
     max_held_events: int = number(
-        200, "Live events held for one subscription while its stored ones are sent.", least=1, most=100_000
+        600, "Live events held for one subscription while its stored ones are sent.", least=1, most=100_000
     )
     max_seen_events: int = number(
         100_000, "Ids of live events that are remembered to tell repeats.", least=100, most=10_000_000

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
-from storage.errors import StorageBusy, StorageFailed
+from bridge import inbox
+from nips.nip59 import open_wrap
+from storage.errors import StorageBusy
 from storage.interface import HERE, Added, Answer, Recorded
+from tests.support.clock import FixedClock
 from tests.support.deadline import within
 from tests.support.edges import ScriptedProvider
-from tests.support.pipeline import LIVE, Client, Pipeline, a_pipeline
+from tests.support.pipeline import LIVE, STORED, Client, Pipeline, a_pipeline
 
 ALICE = Client("alice")
 TURN = "turn.get_credentials"
@@ -176,9 +179,10 @@ async def test_live_answer_to_what_was_acknowledged_before_has_a_row_from_the_st
         assert await rows(bridge) == 0
 
 
-async def test_answer_that_is_recorded_and_gets_no_row_is_not_acknowledged(
+async def test_answer_that_is_recorded_and_gets_no_row_is_sent_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(inbox, "FIRST_RETRY_SECONDS", 0.001)
     async with a_pipeline(tmp_path, changes={"inbox.keep_after_seconds": 10}) as bridge:
         bridge.here.listen(ALICE.key, LIVE)
         rumor = bridge.request(ALICE, TURN)
@@ -189,8 +193,73 @@ async def test_answer_that_is_recorded_and_gets_no_row_is_not_acknowledged(
 
             patch.setattr(bridge.here, "hand_over", lambda wrap: False)
             patch.setattr(bridge.storage.outbox, "add", fail)
-            with pytest.raises(StorageFailed, match="could not be put into the outbox"):
-                await bridge.accept(bridge.wrap(rumor, ALICE, LIVE))
-        assert await bridge.accept(bridge.wrap(rumor, ALICE, LIVE)) == [Added.ADDED]
+            wraps = [bridge.wrap(rumor, ALICE, LIVE), bridge.wrap(rumor, ALICE, LIVE)]
+            assert await bridge.accept(*wraps) == [Added.ADDED, Added.ADDED]
+            assert sorted(await bridge.waiting()) == sorted(wrap.id for wrap in wraps)
+        await bridge.settle()
+        assert await bridge.waiting() == []
+        assert {open_wrap(wrap, ALICE.secret).id for wrap in bridge.here.delivered} == {
+            open_wrap(bridge.here.delivered[0], ALICE.secret).id
+        }
+        assert await bridge.remaining(ALICE, "turn") == 99
+
+
+async def test_same_wrap_gets_the_answer_that_a_crash_kept_from_it(tmp_path: Path) -> None:
+    clock = FixedClock()
+    changes = {"inbox.keep_after_seconds": 10}
+    async with a_pipeline(tmp_path, clock=clock, changes=changes) as bridge:
+        rumor = bridge.request(ALICE, TURN)
+        wrap, recorded = bridge.wrap(rumor, ALICE, LIVE), asyncio.Event()
+        bridge.here.listen(ALICE.key, LIVE)
+
+        async def crash(*_: Any, **__: Any) -> None:
+            recorded.set()
+            await asyncio.Event().wait()
+
+        bridge.core.outbox.send_now = crash  # type: ignore[method-assign]
+        accepting = asyncio.create_task(bridge.core.inbox.accept(wrap, link=HERE))
+        async with within(20):
+            await recorded.wait()
+        accepting.cancel()
+    async with a_pipeline(tmp_path, clock=clock, changes=changes, run=2) as bridge:
+        bridge.here.listen(ALICE.key, LIVE)
+        assert await bridge.accept(wrap) == [Added.ADDED]
+        assert len(bridge.here.delivered) == 1
+        await bridge.settle()
+        assert await bridge.accept(wrap) == [Added.DUPLICATE]
         assert len(bridge.here.delivered) == 1
         assert await bridge.remaining(ALICE, "turn") == 99
+
+
+@pytest.mark.parametrize("kind", [LIVE, STORED])
+async def test_whoever_waits_for_ok_is_told_when_the_workers_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: int
+) -> None:
+    async with a_pipeline(tmp_path, is_running=False, changes={"inbox.keep_after_seconds": 100}) as bridge:
+        bridge.here.listen(ALICE.key, LIVE)
+        commit, committing = bridge.storage.requests.commit, asyncio.Event()
+
+        async def slowly(answer: Answer) -> Recorded:
+            committing.set()
+            await asyncio.Event().wait()
+            return await commit(answer)
+
+        monkeypatch.setattr(bridge.storage.requests, "commit", slowly)
+        wrap = bridge.wrap(bridge.request(ALICE, TURN), ALICE, kind)
+        async with within(20), asyncio.TaskGroup() as tasks:
+            workers = tasks.create_task(bridge.core.inbox.run())
+            accepting = tasks.create_task(bridge.core.inbox.accept(wrap, link=HERE))
+            await committing.wait()
+            workers.cancel()
+            assert await accepting is Added.ADDED
+        assert await bridge.waiting() == [wrap.id]
+
+
+async def test_copies_of_a_wrap_use_up_nothing_for_its_author(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"permits.free.burst": 3}) as bridge:
+        rumor = bridge.request(ALICE, TURN)
+        wrap = bridge.wrap(rumor, ALICE)
+        await bridge.give(wrap)
+        for _ in range(9):
+            assert await bridge.give(wrap) == [Added.DUPLICATE]
+        assert len(await bridge.send(ALICE, rumor)) == 1

@@ -73,6 +73,7 @@ class Office:
         )
         self.outbox = Outbox(
             outbox=storage.outbox,
+            inbox=storage.inbox,
             replies=self.replies,
             here=self.here,
             publishers=self.publishers,

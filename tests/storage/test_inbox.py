@@ -175,3 +175,9 @@ async def test_no_more_dropped_wraps_are_remembered_than_the_maximum(path: Path,
     again = [await add(storage, an_entry(number)) for number in range(10)]
     await storage.close()
     assert again == [Added.ADDED] * 7 + [Added.DUPLICATE] * 3
+
+
+async def test_wrap_that_is_settled_came_before(storage: SqliteStorage) -> None:
+    await storage.inbox.settle([an_entry(0).id], seen_until=NOW + 60)
+    assert await storage.inbox.add(an_entry(0), seen_until=NOW + 60, max_waiting=9) is Added.DUPLICATE
+    assert await storage.inbox.waiting() == []

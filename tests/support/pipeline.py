@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from bridge.destinations import Deliverer, Publisher
 from bridge.identity import Identity, load_identity, make_identity
-from bridge.outbox import Deliverer, Publisher
 from bridge.sealing import LocalSealing
 from bridge.settings.tree import Settings
 from bridge.turn.coturn import CoturnProvider

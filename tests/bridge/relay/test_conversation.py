@@ -210,10 +210,10 @@ async def test_event_that_two_filters_match_is_sent_once(talk: Talk) -> None:
 
 async def test_no_more_is_held_back_than_allowed(backstage: Backstage) -> None:
     talk = Talk(backstage, SessionLimits(max_held_events=2))
-    async with aclosing(talk.answer(write_request("s", [a_filter(kinds=[24133])]))) as texts:
+    async with aclosing(talk.answer(write_request("s", [a_filter(kinds=[0])]))) as texts:
         assert isinstance(heard(await anext(texts)), EndOfStored)
         for number in range(3):
-            backstage.subscriptions.deliver(an_event(kind=24133, content=str(number)))
+            backstage.subscriptions.deliver(an_event(kind=0, content=str(number)))
         (closed,) = [heard(text) async for text in texts]
     assert closed == Closed("s", "error: too many events came meanwhile, ask again")
     assert len(backstage.subscriptions) == 0
@@ -225,8 +225,36 @@ async def test_overflow_before_the_end_of_stored_events_is_no_end(backstage: Bac
     await publish(talk, an_event())
     async with aclosing(talk.answer(write_request("s", [a_filter()]))) as texts:
         await anext(texts)
-        backstage.subscriptions.deliver(an_event(kind=24133))
+        backstage.subscriptions.deliver(an_event(content="another"))
         assert [type(heard(text)) for text in [text async for text in texts]] == [Closed]
+
+
+async def test_flood_of_ephemeral_events_does_not_end_a_catch_up(backstage: Backstage) -> None:
+    talk = Talk(backstage, SessionLimits(max_held_events=1))
+    await publish(talk, an_event())
+    async with aclosing(talk.answer(write_request("s", [a_filter()]))) as texts:
+        await anext(texts)
+        floods = [an_event(kind=24133, content=str(number)) for number in range(9)]
+        for flood in floods:
+            backstage.subscriptions.deliver(flood)
+        assert ids([heard(text) async for text in texts]) == ["EndOfStored", floods[0].id]
+    assert len(backstage.subscriptions) == 1
+
+
+async def test_event_that_a_reader_finds_before_it_is_delivered_comes_once(
+    backstage: Backstage, storage: SqliteStorage
+) -> None:
+    """The storage has it, and whoever stored it has not got to delivering it."""
+    talk, event = Talk(backstage, SessionLimits()), an_event()
+    under_way = backstage.subscriptions.under_way
+    with under_way.storing([event.id]):
+        await storage.public_events.put(event)
+        assert ids(await talk.answers(write_request("s", [a_filter()]))) == [event.id, "EndOfStored"]
+        backstage.subscriptions.deliver(event)
+    assert talk.pushed == []
+    # Remembered for that once only.
+    backstage.subscriptions.deliver(event)
+    assert ids(talk.pushed) == [event.id]
 
 
 async def test_two_keys_on_one_connection_get_the_wraps_of_both(talk: Talk) -> None:

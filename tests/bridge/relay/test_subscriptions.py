@@ -7,6 +7,7 @@ from collections.abc import Set
 import pytest
 
 from bridge.relay.subscriptions import Subscription, Subscriptions
+from bridge.relay.under_way import UnderWay
 from bridge.relay.visibility import ReadProtection
 from nips.event import Event
 from nips.filter import Candidate, Filter
@@ -52,7 +53,7 @@ def a_subscription(
     views = ReadProtection(BRIDGE.public_key).views(filters or [a_filter()], [who.public_key])
     subscription = Subscription(identity, views, max_held=max_held)
     if live:
-        assert subscription.next_held() is None
+        assert subscription.next_held(UnderWay()) is None
     return subscription
 
 
@@ -225,7 +226,7 @@ def test_live_events_are_held_until_the_stored_ones_are_sent(index: Subscription
     assert subscription.frame(both.id, both.to_json())
     assert index.deliver(later) == 1
     assert client.got == []
-    frame = subscription.next_held()
+    frame = subscription.next_held(UnderWay())
     assert frame is not None
     message = heard(frame)
     assert isinstance(message, Delivered)
@@ -233,8 +234,8 @@ def test_live_events_are_held_until_the_stored_ones_are_sent(index: Subscription
     during = a_wrap(content="4")
     assert index.deliver(during) == 1
     assert client.got == []
-    assert subscription.next_held() is not None
-    assert subscription.next_held() is None
+    assert subscription.next_held(UnderWay()) is not None
+    assert subscription.next_held(UnderWay()) is None
     live = a_wrap(content="5")
     assert index.deliver(live) == 1
     assert client.got == [("s", live.id)]
@@ -253,7 +254,7 @@ def test_no_more_is_held_than_allowed_and_the_hole_is_known(index: Subscriptions
     reached = [index.deliver(a_wrap(content=str(number))) for number in range(10)]
     assert reached == [1, 1, 1, *[0] * 7]
     assert subscription.is_lost
-    assert subscription.next_held() is None
+    assert subscription.next_held(UnderWay()) is None
 
 
 def test_subscription_id_cannot_break_the_frame(index: Subscriptions, client: Client) -> None:
@@ -273,7 +274,7 @@ def test_wrap_is_handed_over_only_to_who_proved_its_recipients_key(
 ) -> None:
     rule, keys = ReadProtection(BRIDGE.public_key, read_without_auth=True), [key.public_key for key in proved]
     subscription = Subscription("s", rule.views([a_filter(p=[ALICE.public_key])], keys), max_held=10)
-    subscription.next_held()
+    subscription.next_held(UnderWay())
     index.add(subscription, client.push)
     wrap = a_wrap(kind=LIVE)
     assert index.is_listening(ALICE.public_key, LIVE, NOW)
@@ -284,9 +285,23 @@ def test_wrap_is_handed_over_only_to_who_proved_its_recipients_key(
 def test_wrap_that_its_recipient_did_not_get_is_not_handed_over(index: Subscriptions, client: Client) -> None:
     rule, gone = ReadProtection(BRIDGE.public_key, read_without_auth=True), Client()
     stranger = Subscription("t", rule.views([a_filter(p=[ALICE.public_key])], []), max_held=10)
-    stranger.next_held()
+    stranger.next_held(UnderWay())
     gone.is_gone = True
     index.add(stranger, client.push)
     index.add(a_subscription(), gone.push)
     assert not index.hand_over(a_wrap(kind=LIVE))
     assert len(client.got) == 1
+
+
+def test_live_answer_is_not_handed_to_a_subscription_that_still_sends_what_is_stored(
+    index: Subscriptions, client: Client
+) -> None:
+    waiting = a_subscription(live=False)
+    index.add(waiting, client.push)
+    assert not index.has_listeners(ALICE.public_key)
+    assert not index.is_listening(ALICE.public_key, LIVE, NOW)
+    assert not index.hand_over(a_wrap(ALICE, kind=LIVE))
+    # Nor is it held: it would come twice once its asker is told to listen.
+    assert waiting.next_held(UnderWay()) is None
+    assert index.has_listeners(ALICE.public_key)
+    assert index.hand_over(a_wrap(ALICE, kind=LIVE))
