@@ -195,12 +195,11 @@ async def test_answer_that_is_recorded_and_gets_no_row_is_sent_later(
             patch.setattr(bridge.storage.outbox, "add", fail)
             wraps = [bridge.wrap(rumor, ALICE, LIVE), bridge.wrap(rumor, ALICE, LIVE)]
             assert await bridge.accept(*wraps) == [Added.ADDED, Added.ADDED]
-            assert sorted(await bridge.waiting()) == sorted(wrap.id for wrap in wraps)
+        await bridge.settle()
+        bridge.core.outbox.listener_came(ALICE.key)
         await bridge.settle()
         assert await bridge.waiting() == []
-        assert {open_wrap(wrap, ALICE.secret).id for wrap in bridge.here.delivered} == {
-            open_wrap(bridge.here.delivered[0], ALICE.secret).id
-        }
+        assert len({open_wrap(wrap, ALICE.secret).id for wrap in bridge.here.delivered}) == 1
         assert await bridge.remaining(ALICE, "turn") == 99
 
 
