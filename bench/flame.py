@@ -18,8 +18,6 @@ from bench.machine import Cores, cpu_seconds, pinned
 from bench.page import write_page
 from bench.program import Program
 from bench.stacks import (
-    MAIN,
-    OTHER,
     Stack,
     cpu_by_thread,
     read,
@@ -53,7 +51,7 @@ def main() -> None:
     steps = costs(stacks)
     picture = chosen.into / PICTURE.name if chosen.into else PICTURE
     whole = sum(stacks.values())
-    title = f"CPU time of one turn.get_credentials, live: {whole * 1e6:.0f} µs in {MAIN} and {OTHER}"
+    title = f"CPU time of one turn.get_credentials, live: {whole * 1e6:.0f} µs"
     picture.write_text(drawn({_trimmed(stack): part for stack, part in stacks.items()}, title=title), "utf-8")
     write(steps, chosen.into / LATEST.name if chosen.into else LATEST)
     if not chosen.into:
@@ -72,7 +70,7 @@ def look(folder: Path, cores: Cores, *, seconds: float, rate: int) -> dict[Stack
         with sampling(program.pid, seconds, file, rate=rate) as sampler:
             while sampler.poll() is None:
                 crowd.run(ROUND, kind=KIND)
-        used = {thread: now - used[thread] for thread, now in cpu_by_thread(program.pid).items()}
+        used = {thread: now - used.get(thread, 0.0) for thread, now in cpu_by_thread(program.pid).items()}
     stacks = weighted(working(read(file.read_text("utf-8")), waiting), used)
     whole = sum(stacks.values())
     return {stack: part / whole * each for stack, part in stacks.items()}
@@ -90,7 +88,7 @@ def _trimmed(stack: Stack) -> Stack:
     """Return a stack without what leads to the event loop or into a thread, which is the same for all."""
     names = [frame.partition(" (")[0] for frame in stack]
     start = max((number for number, name in enumerate(names) if name in _LEADING), default=-1)
-    return (thread_of(stack), *stack[start + 1 :])
+    return (thread_of(stack)[1], *stack[start + 1 :])
 
 
 if __name__ == "__main__":

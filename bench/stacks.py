@@ -7,6 +7,7 @@ out. What is left says how the time of a thread divides; how much that time was,
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,10 +16,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 Stack = tuple[str, ...]
-"""From the outermost call to the innermost, each as `function (file:line)`, files named from the root of a package."""
+"""The thread as `thread (number): name`, then from the outermost call to the innermost, each as `function (file:line)`,
+files named from the root of a package."""
 
 SAMPLER = Path(sys.executable).with_name("py-spy")
-MAIN, OTHER = "main thread", "other threads"
+_THREAD = re.compile(r"thread \((?P<number>\d+)\)(: (?P<name>.*))?")
 
 
 def sampling(pid: int, seconds: float, file: Path, *, rate: int) -> subprocess.Popen[bytes]:
@@ -26,7 +28,7 @@ def sampling(pid: int, seconds: float, file: Path, *, rate: int) -> subprocess.P
     if not SAMPLER.exists():
         raise FileNotFoundError("py-spy is not installed: make flame puts it there")
     command = [str(SAMPLER), "record", "--pid", str(pid), "--duration", str(max(1, round(seconds)))]
-    options = ["--rate", str(rate), "--format", "raw", "--function", "--output", str(file)]
+    options = ["--rate", str(rate), "--format", "raw", "--function", "--threads", "--output", str(file)]
     return subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -53,23 +55,30 @@ def working(stacks: Mapping[Stack, int], waiting: Iterable[Stack]) -> Counter[St
     return Counter({stack: count for stack, count in stacks.items() if stack not in places})
 
 
-def thread_of(stack: Stack) -> str:
-    """Return which threads a stack is of."""
-    return OTHER if stack[0].startswith("Thread._bootstrap ") else MAIN
+def thread_of(stack: Stack) -> tuple[int, str]:
+    """Return the number that the system has for the thread of a stack, and the name that the program has."""
+    found = _THREAD.fullmatch(stack[0])
+    if found is None:
+        raise ValueError(f"no thread: {stack[0]}")
+    return int(found["number"]), found["name"] or "unnamed thread"
 
 
-def weighted(stacks: Mapping[Stack, int], seconds: Mapping[str, float]) -> dict[Stack, float]:
-    """Share out the time that the threads really had among their stacks, in seconds."""
-    seen: Counter[str] = Counter()
+def weighted(stacks: Mapping[Stack, int], seconds: Mapping[int, float]) -> dict[Stack, float]:
+    """Share out the time that each thread really had among its stacks, in seconds."""
+    seen: Counter[int] = Counter()
     for stack, count in stacks.items():
-        seen[thread_of(stack)] += count
-    return {stack: count / seen[thread_of(stack)] * seconds[thread_of(stack)] for stack, count in stacks.items()}
+        seen[thread_of(stack)[0]] += count
+    return {
+        stack: count / seen[number] * seconds.get(number, 0.0)
+        for stack, count in stacks.items()
+        for number, _ in [thread_of(stack)]
+    }
 
 
-def cpu_by_thread(pid: int) -> dict[str, float]:
-    """Return the seconds that the main thread of a process and its other threads have had of the cores."""
-    used = {MAIN: 0.0, OTHER: 0.0}
+def cpu_by_thread(pid: int) -> dict[int, float]:
+    """Return the seconds that each thread of a process has had of the cores, by its number."""
+    used = {}
     for task in Path(f"/proc/{pid}/task").iterdir():
         nanoseconds = int((task / "schedstat").read_text("ascii").split()[0])
-        used[MAIN if task.name == str(pid) else OTHER] += nanoseconds / 1e9
+        used[int(task.name)] = nanoseconds / 1e9
     return used

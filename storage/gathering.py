@@ -67,7 +67,7 @@ class GatheringThread(ABC):
         self._is_closing = False
         self._ended = self._loop.create_future()
         # A daemon, so that a program that dies without closing does not hang; SQLite recovers from that by itself.
-        self._thread = Thread(target=self._serve, name=f"storage {does}r", daemon=True)
+        self._thread = Thread(target=self._serve, name=f"storage {does.removesuffix('e')}er", daemon=True)
         self._thread.start()
 
     @property

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import Counter
 
 import pytest
 
-from bench.stacks import MAIN, OTHER, Stack, cpu_by_thread, read, thread_of, weighted, working
+from bench.stacks import Stack, cpu_by_thread, read, thread_of, weighted, working
 
-MAIN_WORK = ("<module> (switchboard:1)", "verify (nips/keys.py:52)")
-MAIN_WAIT = ("<module> (switchboard:1)", "EpollSelector.select (selectors.py:451)")
-OTHER_WORK = ("Thread._bootstrap (threading.py:988)", "commit (storage/writer.py:28)")
+MAIN, WRITER, SILENT = 7, 8, 9
+MAIN_WORK = ("thread (7): MainThread", "<module> (switchboard:1)", "verify (nips/keys.py:52)")
+MAIN_WAIT = ("thread (7): MainThread", "<module> (switchboard:1)", "EpollSelector.select (selectors.py:451)")
+WRITER_WORK = ("thread (8): storage writer", "Thread._bootstrap (threading.py:988)", "commit (storage/writer.py:28)")
 
 
 def test_line_is_a_stack_and_a_count() -> None:
@@ -27,14 +29,20 @@ def test_what_is_seen_of_an_idle_program_is_waiting() -> None:
 
 def test_time_is_shared_within_the_threads_that_had_it() -> None:
     hashed = (*MAIN_WORK[:1], "digest (hmac.py:187)")
-    shared = weighted({MAIN_WORK: 30, hashed: 10, OTHER_WORK: 1000}, {MAIN: 4.0, OTHER: 1.0})
-    assert shared == {MAIN_WORK: 3.0, hashed: 1.0, OTHER_WORK: 1.0}
-    assert thread_of(OTHER_WORK) == OTHER
+    shared = weighted({MAIN_WORK: 30, hashed: 10, WRITER_WORK: 1000}, {MAIN: 4.0, WRITER: 1.0, SILENT: 2.0})
+    assert shared == {MAIN_WORK: 3.0, hashed: 1.0, WRITER_WORK: 1.0}
+
+
+def test_thread_has_its_number_and_its_name() -> None:
+    assert thread_of(WRITER_WORK) == (WRITER, "storage writer")
+    assert thread_of(("thread (12)", "a (one.py:1)")) == (12, "unnamed thread")
+    with pytest.raises(ValueError, match="no thread"):
+        thread_of(("process 12",))
 
 
 def test_time_of_our_own_thread_is_counted() -> None:
-    before = cpu_by_thread(os.getpid())[MAIN]
+    before = cpu_by_thread(os.getpid())[threading.get_native_id()]
     until = time.thread_time() + 0.05
     while time.thread_time() < until:
         pass
-    assert cpu_by_thread(os.getpid())[MAIN] - before == pytest.approx(0.05, abs=0.04)
+    assert cpu_by_thread(os.getpid())[threading.get_native_id()] - before == pytest.approx(0.05, abs=0.04)

@@ -2,56 +2,57 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from bench import steps
-from bench.steps import REST, STEPS, Step, bounds, costs, markdown, step_of
+from bench.stacks import Stack
+from bench.steps import REST, STEPS, NeverSeen, Step, bounds, costs, markdown, step_of
 
-ANSWERING = ("<module> (switchboard:1)", "Handle._run (asyncio/events.py:78)", "Inbox._answer (bridge/inbox.py:160)")
-ADMITTING = ("<module> (switchboard:1)", "Admission.consider (bridge/relay/admission.py:102)")
+# Seen while it answered one request after another by accounts that it knew; each was put to its step by hand.
+RECORDED = json.loads(Path(__file__).with_name("recorded_stacks.json").read_text("utf-8"))
 
 
-@pytest.mark.parametrize(
-    ("stack", "step"),
-    [
-        ((*ANSWERING, "open_wrap (nips/nip59.py:156)", "verify (nips/keys.py:52)"), "open the request"),
-        ((*ADMITTING, "verify_event (nips/event.py:132)", "verify (nips/keys.py:52)"), "verify the wrap"),
-        (
-            (*ANSWERING, "Outbox.send (bridge/outbox.py:9)", "wrap_rumor (client/wrapping.py:20)"),
-            "seal and wrap the answer",
-        ),
-        (
-            (*ANSWERING, "Outbox.send (bridge/outbox.py:9)", "Subscriptions.deliver (bridge/relay/subscriptions.py:9)"),
-            "deliver the answer",
-        ),
-        ((*ANSWERING, "SqliteRequests.find (storage/requests.py:27)"), "look up request, caller, permits"),
-        ((*ANSWERING, "SqliteRequests.commit (storage/requests.py:50)"), "write: inbox and answer"),
-        (
-            ("Thread._bootstrap (threading.py:988)", "Writer._perform_all (storage/writer.py:28)"),
-            "write: inbox and answer",
-        ),
-        ((*ANSWERING, "Turn.act (bridge/services/turn.py:30)", "digest (hmac.py:187)"), "act: make the credentials"),
-        ((*ANSWERING, "Logger.info (logging/__init__.py:1489)"), "log and count"),
-        (ANSWERING, "dispatch"),
-        (ANSWERING[:2], "event loop"),
-        (ANSWERING[:1], REST),
-    ],
-)
-def test_stack_belongs_to_the_step_that_needs_it(stack: tuple[str, ...], step: str) -> None:
-    assert step_of(stack) == step
+def stacks_of(step: str) -> list[Stack]:
+    return [tuple(line.split(";")) for line in RECORDED[step]]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_stack_of_the_running_program_belongs_to_its_step(step: str) -> None:
+    assert [step_of(stack) for stack in stacks_of(step)] == [step] * 3
+
+
+def test_frame_that_opens_is_not_taken_for_one_that_wraps() -> None:
+    assert step_of(("thread (1): MainThread", "LocalSealing.open (bridge/sealing.py:67)", "wrap (x.py:1)")) == (
+        "open the request"
+    )
+
+
+def test_stack_of_nothing_known_is_the_rest() -> None:
+    assert step_of(("thread (1): MainThread", "<module> (switchboard:1)")) == REST
 
 
 def test_costs_add_up_and_the_dearest_comes_first() -> None:
-    found = costs({ANSWERING: 0.0001, ADMITTING: 0.0003, ANSWERING[:1]: 0.0006})
-    assert [step.name for step in found] == [REST, "socket and websocket", "dispatch"]
-    assert sum(step.microseconds for step in found) == pytest.approx(1000)
+    each = {stack: 0.0001 for step in STEPS for stack in stacks_of(step)}
+    dearest = stacks_of("dispatch")[0]
+    found = costs({**each, dearest: 0.001})
+    assert {step.name for step in found} == STEPS.keys()
+    assert found[0].name == "dispatch"
+    assert sum(step.microseconds for step in found) == pytest.approx(100 * len(each) + 900)
+
+
+def test_step_that_nothing_was_seen_of_gives_no_figures() -> None:
+    each = {stack: 0.0001 for step in STEPS for stack in stacks_of(step) if step != "verify the wrap"}
+    with pytest.raises(NeverSeen, match="nothing was seen of verify the wrap:"):
+        costs(each)
 
 
 def test_every_bound_is_of_a_step() -> None:
     limits = bounds(0.001)
     assert limits.keys() <= STEPS.keys()
+    assert limits["open the request"][0] == "1 ECDH + 1 verify", "those who ask have asked before"
     assert all(microseconds > 0 for _, microseconds in limits.values())
 
 
