@@ -42,6 +42,8 @@ def unhindered(settings: Settings) -> Settings:
             port=0,
             events_per_second=1_000_000,
             events_burst=10_000_000,
+            event_bytes_per_second=2**40,
+            event_burst_bytes=2**40,
             queries_per_second=1_000_000,
             queries_burst=10_000_000,
             max_auth_keys=1000,

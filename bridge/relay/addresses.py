@@ -24,7 +24,7 @@ Address = IPv4Address | IPv6Address
 class Origin:
     """What comes from one address: how many connections, and the rates that they share."""
 
-    __slots__ = ("arrivals", "clients", "connections", "events", "name", "queries", "share")
+    __slots__ = ("arrivals", "clients", "connections", "event_bytes", "events", "name", "queries", "share")
 
     def __init__(self, name: str, limits: AddressLimits) -> None:
         self.name = name
@@ -33,6 +33,7 @@ class Origin:
         """Those of the connections that have opened a websocket."""
         self.arrivals = Rate(limits.arrivals)
         self.events = Rate(limits.events)
+        self.event_bytes = Rate(limits.event_bytes)
         self.queries = Rate(limits.queries)
         self.share = Share()
         """Of the reading of stored events."""

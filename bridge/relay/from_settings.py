@@ -14,7 +14,7 @@ from bridge.relay.limits import (
     SessionLimits,
     TimeWindow,
 )
-from bridge.relay.rates import per_second
+from bridge.relay.rates import bytes_per_second, per_second
 from bridge.settings.endpoint import BridgeSettings, RelaySettings, WrapSettings
 from bridge.settings.tree import Settings
 from nips.messages import MessageLimits
@@ -72,6 +72,7 @@ def _session(relay: RelaySettings) -> SessionLimits:
         max_held_events=relay.max_held_events,
         auth_window_seconds=relay.auth_window_seconds,
         events=per_second(relay.events_per_second, burst=relay.events_burst),
+        event_bytes=bytes_per_second(relay.event_bytes_per_second, burst=relay.event_burst_bytes),
         queries=per_second(relay.queries_per_second, burst=relay.queries_burst),
     )
 
@@ -82,6 +83,7 @@ def _address(relay: RelaySettings) -> AddressLimits:
         max_connections=relay.max_connections_per_address,
         arrivals=per_second(relay.address_connections_per_second, burst=relay.address_connections_burst),
         events=per_second(times * relay.events_per_second, burst=times * relay.events_burst),
+        event_bytes=bytes_per_second(times * relay.event_bytes_per_second, burst=times * relay.event_burst_bytes),
         queries=per_second(times * relay.queries_per_second, burst=times * relay.queries_burst),
         ipv6_prefix=relay.ipv6_prefix_length,
         trusted_proxies=relay.trusted_proxies,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from bridge.relay.rates import per_second
+from bridge.relay.rates import bytes_per_second, per_second
 from nips import kinds
 from nips.messages import MessageLimits
 from nips.nip59 import WrapWindow
@@ -29,6 +29,8 @@ class SessionLimits:
     """Frames that make no sense before the connection is closed."""
     auth_window_seconds: int = 600
     events: Bucket = field(default_factory=lambda: per_second(20, burst=200))
+    event_bytes: Bucket = field(default_factory=lambda: bytes_per_second(131_072, burst=16_777_216))
+    """The frames of the events."""
     queries: Bucket = field(default_factory=lambda: per_second(20, burst=100))
     """REQ, COUNT, CLOSE and AUTH together."""
     max_held_events: int = 600
@@ -132,6 +134,7 @@ class AddressLimits:
     arrivals: Bucket = field(default_factory=lambda: per_second(10, burst=200))
     """New connections."""
     events: Bucket = field(default_factory=lambda: per_second(200, burst=2000))
+    event_bytes: Bucket = field(default_factory=lambda: bytes_per_second(1_310_720, burst=167_772_160))
     queries: Bucket = field(default_factory=lambda: per_second(200, burst=1000))
     ipv6_prefix: int = 64
     """Leading bits that make IPv6 addresses one."""

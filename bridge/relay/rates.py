@@ -17,8 +17,23 @@ def per_second(rate: float, *, burst: int) -> Bucket:
     return Bucket(burst, max(1, round(_UNITS_PER_SECOND / rate)))
 
 
+def kib(size: int) -> int:
+    """Return how many KiB bytes are, begun ones included: the permits of a bucket of bytes."""
+    return -(-size // 1024)
+
+
+def bytes_per_second(rate: float, *, burst: int) -> Bucket:
+    """Return the bucket of so many bytes, whose permits are KiB."""
+    return per_second(rate / 1024, burst=kib(burst))
+
+
 class Rate:
-    """The bucket of one connection, or of all that share it."""
+    """The bucket of one connection, or of all that share it.
+
+    The last quarter of a shared bucket is for those who have used less than half of their own, so that whoever floods
+    does not use up what quiet neighbours need. What the shared bucket refuses counts in their own all the same: it
+    would otherwise fill up while they flood on, and make them look quiet.
+    """
 
     __slots__ = ("_balance", "_bucket", "_shared")
 
@@ -28,10 +43,26 @@ class Rate:
         self._shared = shared
         self._balance: Balance | None = None
 
-    def take(self, monotonic: float) -> float:
-        """Take one permit and return 0, or return the seconds until there is one."""
-        wait, self._balance = _take(self._balance, self._bucket, monotonic)
-        return wait if wait or self._shared is None else self._shared.take(monotonic)
+    def take(self, monotonic: float, permits: int = 1) -> float:
+        """Take permits and return 0, or return the seconds until they are there."""
+        return self._take(permits, monotonic, spared=0)
+
+    def give_back(self, permits: int = 1) -> None:
+        """Put back what was taken in vain."""
+        if self._balance is not None:
+            self._balance = take(self._balance, self._bucket, -permits)
+        if self._shared is not None:
+            self._shared.give_back(permits)
+
+    def _take(self, permits: int, monotonic: float, *, spared: int) -> float:
+        balance = self._balance = _balance_now(self._balance, self._bucket, monotonic)
+        if wait := wait_ms(balance, self._bucket, permits + spared):
+            return wait / _UNITS_PER_SECOND
+        self._balance = take(balance, self._bucket, permits)
+        if self._shared is None:
+            return 0.0
+        is_quiet = 2 * balance.worth_ms > self._bucket.full_ms
+        return self._shared._take(permits, monotonic, spared=0 if is_quiet else self._shared._bucket.burst // 4)
 
 
 class Rates:
@@ -59,9 +90,13 @@ class Rates:
         return wait
 
 
-def _take(balance: Balance | None, bucket: Bucket, monotonic: float) -> tuple[float, Balance]:
+def _balance_now(balance: Balance | None, bucket: Bucket, monotonic: float) -> Balance:
     now = math.floor(monotonic * _UNITS_PER_SECOND)
-    balance = full(bucket, now) if balance is None else refilled(balance, bucket, now)
+    return full(bucket, now) if balance is None else refilled(balance, bucket, now)
+
+
+def _take(balance: Balance | None, bucket: Bucket, monotonic: float) -> tuple[float, Balance]:
+    balance = _balance_now(balance, bucket, monotonic)
     left = take(balance, bucket)
     if left is None:
         return wait_ms(balance, bucket) / _UNITS_PER_SECOND, balance

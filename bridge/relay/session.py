@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bridge.relay.addresses import Origin
 from bridge.relay.limits import SessionLimits
-from bridge.relay.rates import Rate
+from bridge.relay.rates import Rate, kib
 from bridge.relay.refusals import Blocked, RateLimited, Refused, slow_down, words_for
 from bridge.relay.subscriptions import Subscription
 from bridge.relay.visibility import ReadProtection, View
@@ -122,6 +122,7 @@ class Session:
         self._protection = protection
         self._limits = limits
         self._events = Rate(limits.events, None if origin is None else origin.events)
+        self._event_bytes = Rate(limits.event_bytes, None if origin is None else origin.event_bytes)
         self._queries = Rate(limits.queries, None if origin is None else origin.queries)
         self._subscriptions: dict[str, Subscription] = {}
         self._bad_frames = 0
@@ -144,12 +145,14 @@ class Session:
             message = parse_client_message(frame, self._limits.message)
         except Unusable as error:
             return self._refuse(error, moment)
+        if isinstance(message, Publish):
+            return [Admit(message.event, self._wait_to_publish(frame, moment))]
         return _VERBS[type(message)](self, message, moment)
 
     def count_bad_frame(self) -> None:
         """Count a frame that makes no sense; too many of them end the connection."""
         self._bad_frames += 1
-        if self._bad_frames > self._limits.max_bad_frames:
+        if self._bad_frames >= self._limits.max_bad_frames:
             self.farewell = Farewell(1008, "too many frames that make no sense")
 
     def forget(self, subscription: Subscription) -> None:
@@ -178,8 +181,14 @@ class Session:
         if rate.take(moment.monotonic):
             self.count_bad_frame()
 
-    def _publish(self, message: Publish, moment: Moment) -> Sequence[Action]:
-        return [Admit(message.event, self._events.take(moment.monotonic))]
+    def _wait_to_publish(self, frame: str, moment: Moment) -> float:
+        if wait := self._events.take(moment.monotonic):
+            return wait
+        size = len(frame) if frame.isascii() else len(frame.encode())
+        wait = self._event_bytes.take(moment.monotonic, kib(size))
+        if wait:
+            self._events.give_back()
+        return wait
 
     def _request(self, message: Request, moment: Moment) -> Sequence[Action]:
         views = self._protection.views(message.filters, self.keys)
@@ -271,7 +280,6 @@ class Session:
 
 
 _VERBS: Mapping[type[ClientMessage], Callable[..., Sequence[Action]]] = {
-    Publish: Session._publish,
     Request: Session._request,
     Count: Session._count,
     Close: Session._end,

@@ -41,7 +41,7 @@ class RelaySettings:
     address_connections_burst: int = number(200, "New connections of one address at once.", least=1, most=10_000_000)
     address_rate_multiple: int = number(
         10,
-        "How often the rates of one connection (events_…, queries_…) all connections of one address have together.",
+        "How often the rates of one connection (event…, queries_…) all connections of one address have together.",
         least=1,
         most=100_000,
     )
@@ -108,6 +108,12 @@ class RelaySettings:
         20, "EVENT frames of one connection, in the long run.", least=0.001, most=1_000_000
     )
     events_burst: int = number(200, "EVENT frames of one connection at once.", least=1, most=10_000_000)
+    event_bytes_per_second: float = number(
+        131_072, "Bytes of the EVENT frames of one connection, in the long run.", least=64, most=2**40
+    )
+    event_burst_bytes: int = number(
+        16_777_216, "What the EVENT frames of one connection have at once.", least=4096, most=2**40
+    )
     max_events_in_flight: int = number(
         64,
         "Events of one connection that may be on their way into the storage at once.",

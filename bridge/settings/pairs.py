@@ -41,6 +41,7 @@ EVERY_ADDRESS = ("0.0.0.0", "::")
 PAIRS = (
     _at_most("relay.max_event_bytes", "relay.max_message_bytes"),
     _at_most("relay.max_message_bytes", "relay.max_unsent_bytes"),
+    _at_most("relay.max_message_bytes", "relay.event_burst_bytes"),
     _at_most("relay.default_limit", "relay.max_limit"),
     _at_most("turn.ttl_seconds", "turn.requested_ttl_seconds"),
     _at_most("turn.provider_timeout_seconds", "inbox.deadline_seconds"),

@@ -130,7 +130,7 @@ def check_farewell(guest: Guest, conversation: Conversation, max_bad_frames: int
     """Tell whether the relay hangs up; raise `Finding` when it does so too early or too late, or in other words."""
     farewell = conversation.farewell
     if farewell is None:
-        if guest.nonsense > max_bad_frames:
+        if guest.nonsense >= max_bad_frames:
             raise Finding("nonsense without end")
         return False
     if farewell.code != 1008 or len(farewell.reason.encode()) > 123:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.relay.rates import Rate, Rates, per_second
+from bridge.relay.rates import Rate, Rates, bytes_per_second, kib, per_second
 
 
 def test_burst_is_there_at_once_and_then_the_rate_holds() -> None:
@@ -58,3 +58,49 @@ def test_the_key_longest_idle_is_forgotten_first() -> None:
     rates.take("newer", 1.0)
     assert rates.take("old", 1.0) > 0
     assert rates.take("new", 1.0) == 0
+
+
+def test_several_permits_are_taken_together_or_not_at_all() -> None:
+    rate = Rate(per_second(10, burst=5))
+    assert rate.take(0.0, 4) == 0
+    assert rate.take(0.0, 3) == pytest.approx(0.2)
+    assert rate.take(0.0) == 0
+    assert rate.take(0.4, 4) == 0
+
+
+def test_what_is_given_back_can_be_taken_again_here_and_of_the_shared_bucket() -> None:
+    shared = Rate(per_second(0.001, burst=3))
+    rate = Rate(per_second(0.001, burst=3), shared)
+    assert rate.take(0.0, 3) == 0
+    rate.give_back(2)
+    assert shared.take(0.0, 2) == 0
+    shared.give_back(2)
+    assert rate.take(0.0, 2) == 0
+    assert shared.take(0.0) > 0
+
+
+def test_who_floods_leaves_the_last_quarter_to_quiet_neighbours() -> None:
+    shared = Rate(per_second(200, burst=2000))
+    flooding = [Rate(per_second(20, burst=200), shared) for _ in range(12)]
+    quiet = Rate(per_second(20, burst=200), shared)
+    for tick in range(600):
+        now = tick / 10
+        for one in flooding:
+            while not one.take(now):
+                pass
+        if tick % 10 == 9:
+            assert quiet.take(now) == 0
+
+
+def test_all_that_floods_together_gets_the_rate_of_the_shared_bucket() -> None:
+    shared = Rate(per_second(10, burst=100))
+    flooding = [Rate(per_second(5, burst=50), shared) for _ in range(4)]
+    taken = sum(not one.take(second) for second in range(1000) for one in flooding for _ in range(20))
+    assert 10_000 <= taken <= 10_100
+
+
+def test_bytes_are_counted_in_begun_kib() -> None:
+    assert [kib(size) for size in (0, 1, 1024, 1025)] == [0, 1, 1, 2]
+    rate = Rate(bytes_per_second(2048, burst=4096))
+    assert rate.take(0.0, kib(4096)) == 0
+    assert rate.take(0.0, kib(1025)) == 1

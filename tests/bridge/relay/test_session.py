@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bridge.relay.addresses import Origin
 from bridge.relay.limits import AddressLimits, SessionLimits
-from bridge.relay.rates import per_second
+from bridge.relay.rates import bytes_per_second, per_second
 from bridge.relay.session import Action, Admit, Authenticated, Farewell, Moment, Open, Reply, Session, Shut, Tally
 from bridge.relay.visibility import ReadProtection
 from nips.event import Event, VerifiedEvent
@@ -218,7 +218,7 @@ def test_broken_frame_is_refused_in_the_form_of_its_verb(frame: str | bytes, ans
 
 def test_connection_lives_until_too_many_frames_made_no_sense() -> None:
     session = a_session(SessionLimits(max_bad_frames=3))
-    for _ in range(3):
+    for _ in range(2):
         answered(session, "nonsense")
         assert session.farewell is None
     assert isinstance(answered(session, "nonsense"), Notice)
@@ -341,6 +341,13 @@ def test_requests_beyond_the_rate_are_closed() -> None:
     assert [subscription.id for subscription in session.subscriptions] == ["s", "t"]
 
 
+def waiting_time(session: Session, frame: str, *, after: float = 0.0) -> float:
+    """Return how long a connection is told to wait for what it publishes."""
+    (action,) = session.receive(frame, Moment(NOW, after))
+    assert isinstance(action, Admit)
+    return action.wait_seconds
+
+
 def test_connections_of_one_address_share_its_rates() -> None:
     origin = Origin("192.0.2.1", AddressLimits(events=per_second(1, burst=3), queries=per_second(1, burst=3)))
     sessions = [a_session(origin=origin) for _ in range(5)]
@@ -348,6 +355,28 @@ def test_connections_of_one_address_share_its_rates() -> None:
     assert [action.wait_seconds for action in published if isinstance(action, Admit)] == [0, 0, 0, 1, 1]
     asked = [session.receive(write_request("s", [a_filter()]), MOMENT)[0] for session in sessions]
     assert [isinstance(action, Open) for action in asked] == [True, True, True, False, False]
+
+
+def test_events_have_a_rate_of_bytes_besides() -> None:
+    frame = write_publish(an_event(content="x" * 10_000))
+    session = a_session(
+        SessionLimits(events=per_second(0.001, burst=5), event_bytes=bytes_per_second(1024, burst=25_000))
+    )
+    assert [waiting_time(session, frame) for _ in range(4)] == [0, 0, 8, 8]
+    # What was too much in bytes took no permit of the other rate.
+    assert [waiting_time(session, frame, after=8 * times) for times in range(1, 6)] == [0, 3, 0, 0, 960]
+
+
+def test_bytes_of_an_event_are_those_of_its_frame_and_not_its_characters() -> None:
+    frame = write_publish(an_event(content="ü" * 10_000))
+    session = a_session(SessionLimits(event_bytes=bytes_per_second(1024, burst=25_000)))
+    assert [waiting_time(session, frame) == 0 for _ in range(2)] == [True, False]
+
+
+def test_connections_of_one_address_share_its_rate_of_bytes() -> None:
+    frame = write_publish(an_event(content="x" * 10_000))
+    origin = Origin("192.0.2.1", AddressLimits(event_bytes=bytes_per_second(1024, burst=25_000)))
+    assert [waiting_time(a_session(origin=origin), frame) == 0 for _ in range(3)] == [True, True, False]
 
 
 def test_close_beyond_the_rate_is_carried_out_and_told() -> None:

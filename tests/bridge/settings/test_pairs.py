@@ -11,6 +11,7 @@ from bridge.settings.tree import Settings
 
 IMPOSSIBLE = [
     ("[relay]\nmax_event_bytes = 131073\nmax_message_bytes = 131072", "relay.max_event_bytes"),
+    ("[relay]\nevent_burst_bytes = 131071", "relay.max_message_bytes"),
     ("[relay]\nmax_message_bytes = 200000\nmax_unsent_bytes = 131072", "relay.max_message_bytes"),
     ("[relay]\nseen_seconds = 120\n[wraps]\nephemeral_window_seconds = 61", "relay.seen_seconds"),
     ("[relay]\ndefault_limit = 1001", "relay.default_limit"),
