@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import fields
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -86,16 +87,22 @@ def test_settings_shown_to_operators_are_settings() -> None:
 UNITS = {"_per_second": " per second", "_seconds": " seconds", "_bytes": " bytes"}
 
 
-@pytest.mark.parametrize("table", ["relay", "wraps", "storage"])
+def figures_of(settings: Any, prefix: str = "") -> Iterator[tuple[str, int | float]]:
+    for field in fields(settings):
+        name, value = prefix + field.name, getattr(settings, field.name)
+        if is_dataclass(value):
+            yield from figures_of(value, f"{name}.")
+        elif isinstance(value, int | float) and name != "port":
+            yield name, value
+
+
+@pytest.mark.parametrize("table", ["relay", "wraps", "storage", "inbox", "replies", "accounts", "permits", "upstream"])
 def test_each_figure_is_in_the_table_of_limits_with_its_default(table: str) -> None:
     (section,) = re.findall(rf"^### `\[{table}\]`\n(.*?)(?=^#|\Z)", DOCS["operator.md"], re.DOTALL | re.MULTILINE)
-    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| [^|]+ \|[^|]+\|$", section, re.MULTILINE)
-    settings = getattr(Settings(), table)
-    figures = [(field.name, getattr(settings, field.name)) for field in fields(settings)]
+    rows = re.findall(r"^\| `([\w.]+)` \| ([^|]+) \| [^|]+ \|[^|]+\|$", section, re.MULTILINE)
     assert rows == [
         (key, f"{value}{next((unit for ending, unit in UNITS.items() if key.endswith(ending)), '')}")
-        for key, value in figures
-        if isinstance(value, int | float) and key != "port"
+        for key, value in figures_of(getattr(Settings(), table))
     ]
 
 
