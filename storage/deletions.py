@@ -1,13 +1,15 @@
 """Requests of keys to delete (NIP-09) and to vanish (NIP-62): what they remove, and what may not come back.
 
 A request is a public event, kept and served as one. Its tombstones (`tombstones.py`) lie beside it, in clear like the
-request, and go when it goes: by its expiration, by vanishing, or when there is no room. Whoever names what is not
-theirs, or not here, changes nothing and hears the same as everybody else.
+request, and go when it goes: by its expiration, or when there is no room. That a key vanished, and which ids it named
+before, outlasts its older requests. Whoever names what is not theirs, or not here, changes nothing and hears the same
+as everybody else.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from nips.event import Event, VerifiedEvent
 from nips.kinds import DELETION, VANISH
@@ -15,10 +17,18 @@ from nips.nip09 import Deletion
 from storage.database import Database
 from storage.encryption import Vault
 from storage.gift_wraps import delete_wraps, delete_wraps_until
-from storage.public_events import insert_public_event, is_newer, kept_at, make_room
-from storage.relay_interface import Added, Room
+from storage.public_events import Sort, insert_public_event, is_newer, kept_at, make_room
+from storage.relay_interface import Added, Room, Withdrawal
 from storage.space import Use
-from storage.tombstones import EVERYTHING, FOR_EVER, Tombstone, put_tombstones, target_of
+from storage.tombstones import (
+    FOR_EVER,
+    Tombstone,
+    has_vanished,
+    ids_of,
+    put_tombstones,
+    remember_vanished,
+    target_of,
+)
 
 
 class SqliteDeletions:
@@ -31,7 +41,7 @@ class SqliteDeletions:
         """Keep a deletion request, delete what it names, and let none of that come back.
 
         Only what its author wrote goes, and wraps for its author. Without room the oldest requests go, of the same
-        author when that one has too many; what only they named may then come back.
+        author when that one has too many, else first those that found nothing here; what only they named may come back.
         """
         if request.kind != DELETION:
             raise ValueError(f"kind {request.kind} is no deletion request")
@@ -40,65 +50,89 @@ class SqliteDeletions:
             Use.DELETION, lambda connection: _delete(connection, vault, request, named, room)
         )
 
-    async def vanish(self, request: VerifiedEvent, *, room: Room) -> Added:
-        """Keep a request to vanish, and do the same to all that its author wrote and was sent until then."""
+    async def vanish(self, request: VerifiedEvent, *, room: Room, remembered: int) -> Added:
+        """Keep a request to vanish, and do the same to all that its author wrote and was sent until then.
+
+        Without room the oldest such requests go; of the keys that vanished, so many are remembered for longer.
+        """
         if request.kind != VANISH:
             raise ValueError(f"kind {request.kind} is no request to vanish")
         vault = self._database.vault
-        return await self._database.keep(Use.DELETION, lambda connection: _vanish(connection, vault, request, room))
+        return await self._database.keep(
+            Use.DELETION, lambda connection: _vanish(connection, vault, request, room, remembered)
+        )
+
+    async def latest(self, *, limit: int) -> Sequence[Withdrawal]:
+        """Return what was asked last, oldest first: so many ids, and so many keys that vanished."""
+        return await self._database.readers.run(lambda connection: _latest(connection, limit))
 
 
 def _delete(connection: sqlite3.Connection, vault: Vault, request: VerifiedEvent, named: Deletion, room: Room) -> Added:
     if kept_at(connection, request) is not None:
         return Added.DUPLICATE
-    if _has_vanished(connection, request):
+    if has_vanished(connection, request.pubkey, request.created_at):
         return Added.DELETED
     _forget_oldest(connection, request, room.per_key - 1)
-    if not make_room(connection, room, is_request=True):
+    if not make_room(connection, room, Sort.DELETION):
         return Added.FULL
     ids = [bytes.fromhex(identity) for identity in named.ids]
-    until = request.created_at
-    stones = [Tombstone(identity, FOR_EVER, named.of_wraps) for identity in ids]
-    stones += [Tombstone(target_of(address), until, of_wraps=False) for address in named.addresses]
-    put_tombstones(connection, request.pubkey, insert_public_event(connection, request), stones)
-    author = bytes.fromhex(request.pubkey)
+    author, until = bytes.fromhex(request.pubkey), request.created_at
     # A request to delete a request has no effect (NIP-09, NIP-62).
-    connection.executemany(
-        "DELETE FROM public_events WHERE id = ? AND pubkey = ? AND NOT is_request",
+    found = connection.executemany(
+        "DELETE FROM public_events WHERE id = ? AND pubkey = ? AND sort = 0",
         [(identity, author) for identity in ids],
-    )
-    connection.executemany(
+    ).rowcount
+    found += connection.executemany(
         "DELETE FROM public_events WHERE pubkey = ? AND kind = ? AND d = ? AND created_at <= ?",
         [(author, address.kind, address.d, until) for address in named.addresses],
+    ).rowcount
+    found += delete_wraps(connection, vault, ids, key=request.pubkey, of_recipient=named.of_wraps)
+    stones = [Tombstone(identity, FOR_EVER, named.of_wraps) for identity in ids]
+    stones += [Tombstone(target_of(address), until, of_wraps=False) for address in named.addresses]
+    put_tombstones(
+        connection, request.pubkey, insert_public_event(connection, request, found_nothing=not found), stones
     )
-    delete_wraps(connection, vault, ids, key=request.pubkey, of_recipient=named.of_wraps)
     return Added.ADDED
 
 
-def _vanish(connection: sqlite3.Connection, vault: Vault, request: VerifiedEvent, room: Room) -> Added:
+def _vanish(connection: sqlite3.Connection, vault: Vault, request: VerifiedEvent, room: Room, remembered: int) -> Added:
     kept = kept_at(connection, request)
     if kept is not None and kept.id == request.id:
         return Added.DUPLICATE
     if kept is not None and not is_newer(request, kept):
         return Added.STALE
-    if kept is None and not make_room(connection, room, is_request=True):
+    if kept is None and not make_room(connection, room, Sort.VANISH):
         return Added.FULL
+    author, until = bytes.fromhex(request.pubkey), request.created_at
+    # They go with the requests that are about to, and what they name may be stamped later than this one.
+    ids = ids_of(connection, request.pubkey)
+    found = connection.execute(
+        "DELETE FROM public_events WHERE pubkey = ? AND created_at <= ? AND sort = 0", (author, until)
+    ).rowcount
+    found += delete_wraps_until(connection, vault, until, key=request.pubkey)
     connection.execute(
-        "DELETE FROM public_events WHERE pubkey = ? AND (created_at <= ? OR kind = ?)",
-        (bytes.fromhex(request.pubkey), request.created_at, VANISH),
+        "DELETE FROM public_events WHERE pubkey = ? AND (created_at <= ? OR kind = ?)", (author, until, VANISH)
     )
-    delete_wraps_until(connection, vault, request.created_at, key=request.pubkey)
-    all_of_it = Tombstone(EVERYTHING, request.created_at, of_wraps=True)
-    put_tombstones(connection, request.pubkey, insert_public_event(connection, request), [all_of_it])
+    found_nothing = remember_vanished(connection, request.pubkey, until, found_nothing=not found, most=remembered)
+    put_tombstones(
+        connection, request.pubkey, insert_public_event(connection, request, found_nothing=found_nothing), ids
+    )
     return Added.ADDED
 
 
-def _has_vanished(connection: sqlite3.Connection, request: Event) -> bool:
-    row = connection.execute(
-        "SELECT EXISTS (SELECT 1 FROM deletions WHERE pubkey = ? AND target = ? AND until >= ?)",
-        (bytes.fromhex(request.pubkey), EVERYTHING, request.created_at),
-    ).fetchone()
-    return bool(row[0])
+def _latest(connection: sqlite3.Connection, limit: int) -> Sequence[Withdrawal]:
+    keys = connection.execute("SELECT pubkey, until FROM vanished ORDER BY number DESC LIMIT ?", (limit,)).fetchall()
+    ids = connection.execute(
+        "SELECT pubkey, target, of_wraps FROM deletions WHERE until = ? ORDER BY request DESC LIMIT ?",
+        (FOR_EVER, limit),
+    ).fetchall()
+    return [
+        *(Withdrawal(pubkey.hex(), "", until, of_wraps=True) for pubkey, until in reversed(keys)),
+        *(
+            Withdrawal(pubkey.hex(), target.hex(), FOR_EVER, bool(of_wraps))
+            for pubkey, target, of_wraps in reversed(ids)
+        ),
+    ]
 
 
 def _forget_oldest(connection: sqlite3.Connection, request: Event, keep: int) -> None:

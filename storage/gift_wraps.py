@@ -160,21 +160,22 @@ def purge_wraps(connection: sqlite3.Connection, now: int, chunk: int) -> int:
 
 def delete_wraps(
     connection: sqlite3.Connection, vault: Vault, ids: Sequence[bytes], *, key: str, of_recipient: bool
-) -> None:
-    """Delete those of the named wraps that a key wrote and, where asked, those that it was sent."""
-    if ids:
-        author = _author_index(vault, key)
-        recipient = _recipient_index(vault, key) if of_recipient else None
-        connection.executemany(
-            "DELETE FROM gift_wraps WHERE id = ? AND (author = ? OR recipient = ?)",
-            [(wrap_id, author, recipient) for wrap_id in ids],
-        )
+) -> int:
+    """Delete those of the named wraps that a key wrote and, where asked, those that it was sent; return how many."""
+    author = _author_index(vault, key)
+    recipient = _recipient_index(vault, key) if of_recipient else None
+    return connection.executemany(
+        "DELETE FROM gift_wraps WHERE id = ? AND (author = ? OR recipient = ?)",
+        [(wrap_id, author, recipient) for wrap_id in ids],
+    ).rowcount
 
 
-def delete_wraps_until(connection: sqlite3.Connection, vault: Vault, until: int, *, key: str) -> None:
-    """Delete the wraps up to a time that a key wrote or was sent, our answers included."""
-    for column, index in (("author", _author_index(vault, key)), ("recipient", _recipient_index(vault, key))):
-        connection.execute(f"DELETE FROM gift_wraps WHERE {column} = ? AND created_at <= ?", (index, until))
+def delete_wraps_until(connection: sqlite3.Connection, vault: Vault, until: int, *, key: str) -> int:
+    """Delete the wraps up to a time that a key wrote or was sent, our answers included; return how many."""
+    return sum(
+        connection.execute(f"DELETE FROM gift_wraps WHERE {column} = ? AND created_at <= ?", (index, until)).rowcount
+        for column, index in (("author", _author_index(vault, key)), ("recipient", _recipient_index(vault, key)))
+    )
 
 
 def _add(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 from nips.event import Event, VerifiedEvent, parse_event
@@ -26,6 +27,18 @@ _LOOK_UP = f"""
 SELECT {IS_GONE}, number, id, created_at
 FROM (SELECT 1) LEFT JOIN public_events ON public_events.pubkey = ? AND kind = ? AND d = ?
 """
+
+
+class Sort(IntEnum):
+    """What has room of its own."""
+
+    REPLACEABLE = 0
+    DELETION = 1
+    VANISH = 2
+
+
+_SORTS = {DELETION: Sort.DELETION, VANISH: Sort.VANISH}
+_COUNTS = {Sort.REPLACEABLE: "replaceables", Sort.DELETION: "requests", Sort.VANISH: "vanishes"}
 
 
 class Kept(NamedTuple):
@@ -110,31 +123,34 @@ def is_newer(event: Event, kept: Kept) -> bool:
     return (-event.created_at, event.id) < (-kept.created_at, kept.id)
 
 
-def make_room(connection: sqlite3.Connection, room: Room, *, is_request: bool) -> bool:
-    """Delete what came first, if there is no room for one more of its sort; tell whether there is now."""
-    sort = "requests" if is_request else "replaceables"
-    (amount,) = connection.execute("SELECT amount FROM counts WHERE name = ?", (sort,)).fetchone()
+def make_room(connection: sqlite3.Connection, room: Room, sort: Sort) -> bool:
+    """Delete what came first, if there is no room for one more of its sort; tell whether there is now.
+
+    Requests that found nothing to erase go before those that did.
+    """
+    (amount,) = connection.execute("SELECT amount FROM counts WHERE name = ?", (_COUNTS[sort],)).fetchone()
     if amount < room.in_all:
         return True
     removed = connection.execute(
-        "DELETE FROM public_events WHERE number IN"
-        " (SELECT number FROM public_events WHERE is_request = ? AND pubkey != ? ORDER BY number LIMIT ?)",
-        (is_request, bytes.fromhex(room.spared), min(amount - room.in_all + 1, _EVICTED_AT_ONCE)),
+        "DELETE FROM public_events WHERE number IN (SELECT number FROM public_events"
+        " WHERE sort = ? AND pubkey != ? ORDER BY found_nothing DESC, number LIMIT ?)",
+        (sort, bytes.fromhex(room.spared), min(amount - room.in_all + 1, _EVICTED_AT_ONCE)),
     ).rowcount
     return room.in_all > 0 and removed > 0
 
 
-def insert_public_event(connection: sqlite3.Connection, event: VerifiedEvent) -> int:
-    """Keep an event at an address that is free, and return its number."""
+def insert_public_event(connection: sqlite3.Connection, event: VerifiedEvent, *, found_nothing: bool = False) -> int:
+    """Keep an event at an address that is free, and return its number; tell of a request if it erased nothing."""
     number = connection.execute(
-        "INSERT INTO public_events (pubkey, kind, d, id, created_at, expires_at, is_request, event)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
+        "INSERT INTO public_events (pubkey, kind, d, id, created_at, expires_at, sort, found_nothing, event)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
         (
             *_address(event),
             bytes.fromhex(event.id),
             event.created_at,
             expiration(event),
-            event.kind in (DELETION, VANISH),
+            _SORTS.get(event.kind, Sort.REPLACEABLE),
+            found_nothing,
             event.to_json(),
         ),
     ).fetchone()[0]
@@ -159,7 +175,7 @@ def _put(connection: sqlite3.Connection, event: VerifiedEvent, room: Room | None
             return Added.STALE
         connection.execute("DELETE FROM public_events WHERE number = ?", (kept.number,))
     elif room is not None and not (
-        _has_room_of_its_own(connection, event, room.per_key) and make_room(connection, room, is_request=False)
+        _has_room_of_its_own(connection, event, room.per_key) and make_room(connection, room, Sort.REPLACEABLE)
     ):
         return Added.FULL
     insert_public_event(connection, event)
@@ -173,7 +189,7 @@ def _kept(row: Sequence[Any]) -> Kept:
 
 def _has_room_of_its_own(connection: sqlite3.Connection, event: Event, most: int) -> bool:
     (kept,) = connection.execute(
-        "SELECT count(*) FROM (SELECT 1 FROM public_events WHERE pubkey = ? AND NOT is_request LIMIT ?)",
+        "SELECT count(*) FROM (SELECT 1 FROM public_events WHERE pubkey = ? AND sort = 0 LIMIT ?)",
         (bytes.fromhex(event.pubkey), most),
     ).fetchone()
     return bool(kept < most)

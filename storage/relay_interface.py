@@ -55,6 +55,19 @@ class Room:
     """The author whose events make room for nobody."""
 
 
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """What a key wants gone, wherever it turns up."""
+
+    pubkey: str
+    event_id: str
+    """Empty: all that is theirs."""
+    until: int
+    """Which time of an event is meant."""
+    of_wraps: bool
+    """Whether it counts for what they were sent too."""
+
+
 class GiftWraps(Protocol):
     """Kind 1059 events kept for their recipients."""
 
@@ -108,10 +121,17 @@ class Deletions(Protocol):
         """Keep a deletion request (NIP-09), delete what it names, and let none of that come back.
 
         Only what its author wrote goes, and wraps for its author. Without room the oldest requests go, of the same
-        author when that one has too many; what only they named may then come back.
+        author when that one has too many, else first those that found nothing here; what only they named may come back.
         """
         ...
 
-    async def vanish(self, request: VerifiedEvent, *, room: Room) -> Added:
-        """Keep a request to vanish (NIP-62), and do the same to all that its author wrote and was sent until then."""
+    async def vanish(self, request: VerifiedEvent, *, room: Room, remembered: int) -> Added:
+        """Keep a request to vanish (NIP-62), and do the same to all that its author wrote and was sent until then.
+
+        Without room the oldest such requests go; of the keys that vanished, so many are remembered for longer.
+        """
+        ...
+
+    async def latest(self, *, limit: int) -> Sequence[Withdrawal]:
+        """Return what was asked last, oldest first: so many ids, and so many keys that vanished."""
         ...

@@ -102,6 +102,7 @@ class Admission:
         self._withdrawn = Withdrawn(maximum=limits.max_seen)
         self._public_room = Room(limits.max_replaceable_events, limits.max_replaceable_events_per_key, spared=bridge)
         self._request_room = Room(limits.max_deletion_requests, limits.max_deletion_requests_per_key)
+        self._vanish_room = Room(limits.max_vanish_requests, per_key=1)
         self._rates = Rates(limits.recipient, maximum=limits.max_tracked_recipients)
         self._ways = self._ways_by_kind(limits)
 
@@ -129,6 +130,12 @@ class Admission:
             return self._withdraw(verified, named, now)
         return partial(self._keep, verified, way)
 
+    async def recall(self) -> None:
+        """Take up again what was asked to be deleted before we started; live events are looked up nowhere else."""
+        now = self._clock.now()
+        for asked in await self._storage.deletions.latest(limit=self._limits.max_seen // 4):
+            self._withdrawn.note_stored(asked, until=self._noted_until(now), now=now)
+
     async def publish_own(self, event: VerifiedEvent) -> Added:
         """Keep and deliver a replaceable event of the bridge itself, whatever kinds others may publish."""
         if event.pubkey != self._bridge:
@@ -146,9 +153,9 @@ class Admission:
 
     def _withdraw(self, request: VerifiedEvent, named: Deletion | None, now: int) -> Keeping:
         # Noted now: the next event of this connection may be one that is passed on before the request is durable.
-        until = now + max(self._limits.seen_seconds, 2 * self._limits.window.ephemeral_seconds + 1)
+        until = self._noted_until(now)
         if named is None:
-            noted = self._withdrawn.note_vanish(request, until=until, now=now)
+            noted = self._withdrawn.note_vanish(request, until=max(until, request.created_at), now=now)
         else:
             noted = self._withdrawn.note_deletion(request, named, until=until, now=now)
         return partial(self._keep, request, partial(self._carry_out, named=named, noted=noted))
@@ -171,6 +178,10 @@ class Admission:
         needed = self._limits.min_pow_difficulty
         if needed and committed_work(event) < needed:
             raise WorkNeeded(f"{needed} bits of work are needed, with a nonce tag that commits to them")
+
+    def _noted_until(self, now: int) -> int:
+        """Return the time from which on no live event comes in any more that could come in now."""
+        return now + max(self._limits.seen_seconds, 2 * self._limits.window.ephemeral_seconds + 1)
 
     def _named(self, event: VerifiedEvent) -> Deletion | None:
         if event.kind == kinds.DELETION:
@@ -243,7 +254,9 @@ class Admission:
         deletions, added = self._storage.deletions, None
         try:
             if named is None:
-                added = await deletions.vanish(request, room=self._request_room)
+                added = await deletions.vanish(
+                    request, room=self._vanish_room, remembered=self._limits.max_vanished_keys
+                )
             else:
                 added = await deletions.delete(request, named, room=self._request_room)
         finally:

@@ -90,6 +90,7 @@ class RelayEndpoint:
         )
 
     async def __aenter__(self) -> Self:
+        await self._admission.recall()
         await self._server.__aenter__()
         return self
 

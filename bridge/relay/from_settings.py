@@ -113,6 +113,8 @@ def _publish(relay: RelaySettings, wraps: WrapSettings) -> PublishLimits:
         max_replaceable_events_per_key=relay.max_replaceable_events_per_key,
         max_deletion_requests=relay.max_deletion_requests,
         max_deletion_requests_per_key=relay.max_deletion_requests_per_key,
+        max_vanish_requests=relay.max_vanish_requests,
+        max_vanished_keys=relay.max_vanished_keys,
         max_deletion_targets=relay.max_deletion_targets,
         ephemeral_kinds=frozenset(relay.ephemeral_kinds),
         max_seen=relay.max_seen_events,

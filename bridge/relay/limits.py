@@ -80,9 +80,13 @@ class PublishLimits:
     """In all; what came first goes."""
     max_replaceable_events_per_key: int = 100
     max_deletion_requests: int = 20_000
-    """Kinds 5 and 62 in all; what came first goes."""
+    """Kind 5 in all; what found nothing to delete goes first, then what came first."""
     max_deletion_requests_per_key: int = 200
     """The oldest goes."""
+    max_vanish_requests: int = 20_000
+    """Kind 62 that is served, by the same rule."""
+    max_vanished_keys: int = 200_000
+    """Keys whose events do not come back though their request is served no longer, by the same rule."""
     max_deletion_targets: int = 100
     """Events that one request names; each costs as much as keeping another event."""
     ephemeral_kinds: frozenset[int] = frozenset({21059, 24133})

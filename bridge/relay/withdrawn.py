@@ -14,6 +14,7 @@ from typing import NamedTuple
 from nips import kinds
 from nips.event import Event
 from nips.nip09 import Deletion
+from storage.relay_interface import Withdrawal
 
 _FOR_EVER = 2**63
 
@@ -60,6 +61,13 @@ class Withdrawn:
         """Remember until a time that a key vanished; return what takes it back."""
         wishes = [_Wish(request.pubkey, is_recipient) for is_recipient in (False, True)]
         return self._note(wishes, request.created_at, until, now)
+
+    def note_stored(self, asked: Withdrawal, *, until: int, now: int) -> None:
+        """Remember until a time what was asked before we started."""
+        wishes = [_Wish(asked.pubkey, False, asked.event_id)]
+        if asked.of_wraps:
+            wishes.append(_Wish(asked.pubkey, True, asked.event_id))
+        self._note(wishes, asked.until, until, now)
 
     def take_back(self, noted: Noted) -> None:
         """Forget what was noted, unless it was noted again meanwhile."""

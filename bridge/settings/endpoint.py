@@ -191,12 +191,24 @@ class RelaySettings:
     )
     max_deletion_requests: int = number(
         20_000,
-        "Requests to delete (NIP-09) and to vanish (NIP-62) that are kept in all; beyond that what came first goes.",
+        "Requests to delete (NIP-09) that are kept in all; beyond that those go first that found nothing to delete.",
         least=1,
         most=10_000_000,
     )
     max_deletion_requests_per_key: int = number(
         200, "Deletion requests that are kept of one key; beyond that its oldest goes.", least=1, most=1_000_000
+    )
+    max_vanish_requests: int = number(
+        20_000,
+        "Requests to vanish (NIP-62) that are kept and served; beyond that those go first that found nothing to erase.",
+        least=1,
+        most=10_000_000,
+    )
+    max_vanished_keys: int = number(
+        200_000,
+        "Keys that vanished and of which nothing older is taken again, though their request had to go; the same rule.",
+        least=1,
+        most=100_000_000,
     )
     max_deletion_targets: int = number(100, "Events that one deletion request names.", least=1, most=10_000)
     ephemeral_kinds: tuple[int, ...] = listing(

@@ -84,6 +84,8 @@ class Plan:
                 max_tracked_addresses=200,
                 max_deletion_requests=MAX_DELETIONS,
                 max_deletion_requests_per_key=20,
+                max_vanish_requests=MAX_DELETIONS,
+                max_vanished_keys=MAX_DELETIONS,
             ),
             wraps=replace(
                 settings.wraps,

@@ -144,8 +144,9 @@ def _allowed(plan: Plan, world: World, seen: Sample) -> Sample:
         "accounts": plan.max_accounts,
         "devices": plan.max_accounts,
         "permits": 3 * plan.max_accounts,
-        "public_events": 3 * AUTHORS + MAX_DELETIONS + 50,
+        "public_events": 3 * AUTHORS + 2 * MAX_DELETIONS + 50,
         "deletions": MAX_DELETIONS + 50,
+        "vanished": MAX_DELETIONS + 50,
     }
     return {f"allowed {table}": float(amount) for table, amount in allowed.items() if table in seen}
 

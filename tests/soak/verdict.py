@@ -29,6 +29,7 @@ ROW_BYTES: Mapping[str, int] = {
     "gift_wraps": 6000,
     "public_events": 13_000,
     "deletions": 300,
+    "vanished": 200,
     "accounts": 700,
     "devices": 900,
     "permits": 200,

@@ -22,6 +22,7 @@ TABLES = (
     "gift_wraps",
     "public_events",
     "deletions",
+    "vanished",
     "accounts",
     "devices",
     "permits",

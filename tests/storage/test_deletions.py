@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -11,8 +12,9 @@ from nips.filter import Filter
 from nips.kinds import DELETION, HANDLER, PROFILE, VANISH
 from nips.nip09 import parse_deletion
 from storage.interface import Answer, StoredReply
-from storage.relay_interface import Added, Room
+from storage.relay_interface import Added, Room, Withdrawal
 from storage.sqlite import SqliteStorage
+from storage.tombstones import FOR_EVER
 from tests.storage.builders import NOW, a_hex, a_secret, a_wrap, an_event
 
 ROOM = Room(in_all=100, per_key=50)
@@ -32,9 +34,11 @@ async def delete(storage: SqliteStorage, request: VerifiedEvent, *, room: Room =
     return await storage.deletions.delete(request, parse_deletion(request, max_targets=100), room=room)
 
 
-async def vanish(storage: SqliteStorage, *, author: int = 0, created_at: int = NOW, room: Room = ROOM) -> Added:
+async def vanish(
+    storage: SqliteStorage, *, author: int = 0, created_at: int = NOW, room: Room = ROOM, remembered: int = 100
+) -> Added:
     request = an_event(author=author, kind=VANISH, created_at=created_at, tags=[("relay", "ALL_RELAYS")])
-    return await storage.deletions.vanish(request, room=room)
+    return await storage.deletions.vanish(request, room=room, remembered=remembered)
 
 
 async def keep(storage: SqliteStorage, wrap: VerifiedEvent) -> Added:
@@ -164,11 +168,65 @@ async def test_without_room_in_all_the_oldest_requests_go(storage: SqliteStorage
     requests = [a_request(a_hex(author), author=author) for author in range(3)]
     for request in requests:
         await delete(storage, request, room=room)
-    assert await vanish(storage, author=4, room=room) is Added.ADDED
+    assert await delete(storage, a_request(a_hex(4), author=4), room=room) is Added.ADDED
     found = await public(storage)
     assert requests[0].id not in found
     assert {profile.id, requests[1].id, requests[2].id} < found
     assert len(found) == 4
+
+
+async def test_requests_of_strangers_push_out_none_that_deleted_something(storage: SqliteStorage) -> None:
+    room = Room(in_all=4, per_key=2)
+    event, wrap = an_event(kind=PROFILE), a_wrap(to=YOU, author=5)
+    listed = an_event(author=3, kind=HANDLER, tags=[("d", "x")])
+    for kept in (event, listed):
+        await storage.public_events.put(kept)
+    await keep(storage, wrap)
+    address = [("a", f"{HANDLER}:{a_secret(3).public_key}:x")]
+    for request in (a_request(event.id), a_request(wrap.id, author=1), a_request(author=3, tags=address)):
+        await delete(storage, request, room=room)
+    for author in range(10, 30):
+        assert await delete(storage, a_request(a_hex(0), author=author), room=room) is Added.ADDED
+    assert await storage.public_events.put(event) is Added.DELETED
+    assert await keep(storage, wrap) is Added.DELETED
+    assert await storage.public_events.put(listed) is Added.DELETED
+    assert len(await public(storage)) == room.in_all
+
+
+async def test_requests_to_delete_push_out_none_to_vanish_nor_the_other_way_round(storage: SqliteStorage) -> None:
+    room = Room(in_all=2, per_key=2)
+    await vanish(storage, room=room)
+    request = a_request(a_hex(0), author=1)
+    for author in range(10, 15):
+        await delete(storage, a_request(a_hex(0), author=author), room=room)
+    assert an_event(kind=VANISH, tags=[("relay", "ALL_RELAYS")]).id in await public(storage)
+    await delete(storage, request, room=room)
+    for author in range(20, 25):
+        await vanish(storage, author=author, room=room)
+    assert request.id in await public(storage)
+    assert len(await public(storage)) == 4
+
+
+async def test_who_vanished_does_not_come_back_though_the_request_had_to_go(storage: SqliteStorage) -> None:
+    await vanish(storage)
+    for author in range(10, 15):
+        assert await vanish(storage, author=author, room=Room(in_all=2, per_key=1)) is Added.ADDED
+    assert len(await public(storage)) == 2
+    assert await storage.public_events.put(an_event(kind=PROFILE)) is Added.DELETED
+    assert await keep(storage, a_wrap(to=ME, author=5)) is Added.DELETED
+
+
+async def test_of_too_many_that_vanished_those_with_nothing_here_are_forgotten(storage: SqliteStorage) -> None:
+    event, wrap = an_event(kind=PROFILE), a_wrap(to=YOU, author=5)
+    await storage.public_events.put(event)
+    await keep(storage, wrap)
+    for author in (0, 1, *range(10, 15)):
+        await vanish(storage, author=author, room=Room(in_all=3, per_key=1), remembered=3)
+    assert await storage.public_events.put(event) is Added.DELETED
+    assert await keep(storage, wrap) is Added.DELETED
+    assert await storage.public_events.put(an_event(author=10, kind=PROFILE)) is Added.ADDED
+    kept = await storage.public_events.query(Filter(kinds=frozenset({VANISH})), now=NOW, limit=10)
+    assert {ME, YOU} < {json.loads(request.json)["pubkey"] for request in kept}
 
 
 async def test_without_any_room_a_request_is_refused_and_changes_nothing(storage: SqliteStorage) -> None:
@@ -185,7 +243,7 @@ async def test_other_kinds_delete_nothing(storage: SqliteStorage, kind: int) -> 
     with pytest.raises(ValueError, match=f"kind {kind}"):
         await delete(storage, event)
     with pytest.raises(ValueError, match="kind 5"):
-        await storage.deletions.vanish(a_request(a_hex(0)), room=ROOM)
+        await storage.deletions.vanish(a_request(a_hex(0)), room=ROOM, remembered=100)
 
 
 # --- NIP-62
@@ -238,6 +296,39 @@ async def test_newest_request_to_vanish_counts(storage: SqliteStorage) -> None:
     assert await vanish(storage, created_at=NOW + 5) is Added.ADDED
     assert len(await public(storage)) == 1
     assert await storage.public_events.put(an_event(kind=PROFILE, created_at=NOW + 5)) is Added.DELETED
+
+
+async def test_what_was_deleted_by_id_stays_so_though_its_key_vanishes_later(storage: SqliteStorage) -> None:
+    event, wrap = an_event(kind=PROFILE, created_at=NOW + 600), a_wrap(to=ME, author=5, created_at=NOW + 600)
+    await storage.public_events.put(event)
+    await delete(storage, a_request(event.id))
+    await delete(storage, a_request(wrap.id, number=1))
+    for later in (1, 2):
+        assert await vanish(storage, created_at=NOW + later) is Added.ADDED
+        assert await storage.public_events.put(event) is Added.DELETED
+        assert await keep(storage, wrap) is Added.DELETED
+    assert len(await public(storage)) == 1
+
+
+async def test_to_vanish_takes_over_no_more_than_the_newest_ids(
+    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.tombstones.TAKEN_OVER", 2)
+    events = [an_event(number, kind=HANDLER, tags=[("d", str(number))], created_at=NOW + 600) for number in range(4)]
+    for number, event in enumerate(events):
+        await delete(storage, a_request(event.id, number=number))
+    await vanish(storage)
+    assert [await storage.public_events.put(event) for event in events] == [Added.ADDED] * 2 + [Added.DELETED] * 2
+
+
+async def test_latest_wishes_come_oldest_first(storage: SqliteStorage) -> None:
+    for number in range(3):
+        await delete(storage, a_request(a_hex(number), number=number, tags=[("k", "0"), ("a", f"0:{ME}:")]))
+        await vanish(storage, author=number + 1)
+    ids = [Withdrawal(ME, a_hex(number), FOR_EVER, of_wraps=False) for number in range(3)]
+    keys = [Withdrawal(a_secret(number + 1).public_key, "", NOW, of_wraps=True) for number in range(3)]
+    assert await storage.deletions.latest(limit=10) == [*keys, *ids]
+    assert await storage.deletions.latest(limit=2) == [*keys[1:], *ids[1:]]
 
 
 async def test_to_vanish_cannot_be_taken_back(storage: SqliteStorage) -> None:

@@ -101,11 +101,31 @@ def test_public_events_of_the_first_version_keep_their_tags_and_their_count(conn
     )
     connection.execute("INSERT INTO replaceable_tags (letter, value, event) VALUES ('r', 'x', 1)")
     migrate(connection, steps)
-    assert connection.execute("SELECT pubkey, kind, is_request FROM public_events").fetchall() == [
-        (OLD_EVENT, 10050, 0)
-    ]
+    assert connection.execute("SELECT pubkey, kind, sort FROM public_events").fetchall() == [(OLD_EVENT, 10050, 0)]
     assert connection.execute("SELECT event FROM public_tags WHERE value = 'x'").fetchall() == [(1,)]
     assert connection.execute("SELECT amount FROM counts WHERE name = 'replaceables'").fetchone() == (1,)
     connection.execute("DELETE FROM public_events")
     assert connection.execute("SELECT count(*) FROM public_tags").fetchone() == (0,)
     assert connection.execute("SELECT sum(amount) FROM counts").fetchone() == (0,)
+
+
+def test_who_vanished_before_the_third_version_is_still_gone_and_counted_apart(connection: sqlite3.Connection) -> None:
+    steps = load_migrations()
+    migrate(connection, steps[:2])
+    connection.execute("PRAGMA foreign_keys = ON")
+    for number, kind in ((1, 5), (2, 62)):
+        connection.execute(
+            "INSERT INTO public_events (number, pubkey, kind, d, id, created_at, event, is_request)"
+            " VALUES (?, x'aa', ?, '', ?, 5, '{}', 1)",
+            (number, kind, bytes([number])),
+        )
+    for target, request in ((b"", 2), (b"id", 1)):
+        connection.execute("INSERT INTO deletions VALUES (x'aa', ?, ?, 7, 1)", (target, request))
+    migrate(connection, steps)
+    assert connection.execute("SELECT pubkey, until, found_nothing FROM vanished").fetchall() == [(b"\xaa", 7, 0)]
+    assert connection.execute("SELECT target FROM deletions").fetchall() == [(b"id",)]
+    counts = "SELECT name, amount FROM counts WHERE name IN ('requests', 'vanishes', 'vanished') ORDER BY name"
+    assert connection.execute(counts).fetchall() == [("requests", 1), ("vanished", 1), ("vanishes", 1)]
+    connection.execute("DELETE FROM public_events")
+    connection.execute("DELETE FROM vanished")
+    assert connection.execute(counts).fetchall() == [("requests", 0), ("vanished", 0), ("vanishes", 0)]

@@ -10,12 +10,12 @@ from nips.nip09 import Address
 from storage.database import Database
 from storage.public_events import insert_public_event
 from storage.tombstones import (
-    EVERYTHING,
     FOR_EVER,
     IS_GONE,
     Tombstone,
     gone_parameters,
     put_tombstones,
+    remember_vanished,
     target_of,
 )
 from tests.storage.builders import NOW, a_hex, a_secret, a_wrap, an_event
@@ -33,6 +33,15 @@ async def bury(database: Database, *stones: Tombstone, author: int = 0) -> int:
         return number
 
     return await database.writer.run(work)
+
+
+async def forget(database: Database, author: int, *, until: int, found_nothing: bool = False, most: int = 100) -> bool:
+    """Remember that a key vanished; return whether nothing of it was ever here."""
+    return await database.writer.run(
+        lambda connection: remember_vanished(
+            connection, a_secret(author).public_key, until, found_nothing=found_nothing, most=most
+        )
+    )
 
 
 async def gone(database: Database, event: VerifiedEvent, *, to: str | None = None) -> bool:
@@ -56,7 +65,7 @@ async def test_id_is_gone_for_ever_and_for_its_author_only(database: Database) -
 @pytest.mark.parametrize(("created_at", "is_over"), [(NOW - 1, True), (NOW, True), (NOW + 1, False)])
 async def test_address_and_everything_are_gone_up_to_a_time(database: Database, created_at: int, is_over: bool) -> None:
     await bury(database, Tombstone(target_of(Address(HANDLER, "x")), NOW, of_wraps=False))
-    await bury(database, Tombstone(EVERYTHING, NOW, of_wraps=True), author=1)
+    await forget(database, 1, until=NOW)
     assert await gone(database, an_event(kind=HANDLER, tags=[("d", "x")], created_at=created_at)) is is_over
     assert not await gone(database, an_event(kind=HANDLER, tags=[("d", "y")], created_at=created_at))
     assert not await gone(database, an_event(kind=PROFILE, created_at=created_at))
@@ -106,7 +115,33 @@ async def test_tombstones_go_with_their_request(database: Database) -> None:
     assert not await gone(database, event)
 
 
-async def test_look_up_is_one_search_in_one_index(database: Database) -> None:
+async def test_who_vanished_stays_so_up_to_the_latest_time(database: Database) -> None:
+    for until in (NOW, NOW - 50):
+        await forget(database, 1, until=until)
+    assert await gone(database, an_event(author=1, kind=PROFILE, created_at=NOW))
+    assert not await gone(database, an_event(author=1, kind=PROFILE, created_at=NOW + 1))
+
+
+async def test_of_too_many_that_vanished_those_are_forgotten_first_that_had_nothing_here(database: Database) -> None:
+    had_something = {1: True, 2: False, 3: True, 4: False, 5: False}
+    for author, had in had_something.items():
+        await forget(database, author, until=NOW, found_nothing=not had, most=3)
+    assert [author for author in had_something if await gone(database, an_event(author=author, kind=PROFILE))] == [
+        1,
+        3,
+        5,
+    ]
+
+
+async def test_who_had_something_once_is_not_forgotten_for_asking_again(database: Database) -> None:
+    assert [await forget(database, 1, until=NOW, found_nothing=it) for it in (True, False, True)] == [
+        True,
+        False,
+        False,
+    ]
+
+
+async def test_look_up_is_one_search_in_one_index_of_either_table(database: Database) -> None:
     def work(connection: object) -> list[str]:
         sql = f"EXPLAIN QUERY PLAN SELECT {IS_GONE}"
         return [row[3] for row in connection.execute(sql, gone_parameters(an_event(kind=PROFILE)))]  # type: ignore[attr-defined]
@@ -115,3 +150,4 @@ async def test_look_up_is_one_search_in_one_index(database: Database) -> None:
     assert [step for step in plan if "deletions" in step] == [
         "SEARCH deletions USING PRIMARY KEY (pubkey=? AND target=?)"
     ]
+    assert [step.partition(" USING")[0] for step in plan if "vanished" in step] == ["SEARCH vanished"]

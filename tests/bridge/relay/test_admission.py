@@ -621,6 +621,45 @@ async def test_deletion_requests_have_limits(door: Door) -> None:
     assert {a_deletion(events[0], by=who).id for who in (ALICE, BOB)} < kept
 
 
+async def test_requests_to_vanish_have_limits_of_their_own(door: Door) -> None:
+    door.set(PublishLimits(max_deletion_requests=1, max_vanish_requests=2, max_vanished_keys=3))
+    keys = [a_key(str(number)) for number in range(4)]
+    for key in keys:
+        assert await door.admit(a_vanish(key)) == TAKEN
+        await door.admit(a_deletion(an_event(), by=BOB))
+    public = set(await door.public())
+    assert {a_vanish(key).id for key in keys} & public == {a_vanish(key).id for key in keys[2:]}
+    assert await door.admit(an_event(keys[0])) == TAKEN
+    for key in keys[1:]:
+        with pytest.raises(Blocked, match=GONE):
+            await door.admit(an_event(key))
+
+
+@pytest.mark.parametrize("request_", [a_deletion(a_wrap(kind=LIVE), by=ALICE), a_vanish()], ids=["delete", "vanish"])
+async def test_live_wrap_that_is_not_wanted_is_not_passed_on_after_a_restart(
+    door: Door, request_: VerifiedEvent
+) -> None:
+    await door.admit(request_)
+    door.set(door.limits)
+    await door.admission.recall()
+    with pytest.raises(Blocked, match=GONE):
+        await door.admit(a_wrap(kind=LIVE))
+    assert await door.admit(a_wrap(BOB, kind=LIVE)) == TAKEN
+
+
+async def test_no_more_wishes_are_recalled_than_there_is_room_for(door: Door) -> None:
+    wraps = [a_wrap(kind=LIVE, content=str(number)) for number in range(3)]
+    for wrap in wraps:
+        await door.admit(a_deletion(wrap, by=ALICE))
+    door.set(PublishLimits(max_seen=8))
+    await door.admission.recall()
+    assert len(door.admission._withdrawn) == 4
+    assert await door.admit(wraps[0]) == TAKEN
+    for wrap in wraps[1:]:
+        with pytest.raises(Blocked, match=GONE):
+            await door.admit(wrap)
+
+
 # --- what is said of an event that is no longer here
 
 
@@ -685,7 +724,7 @@ async def test_repeat_right_behind_the_request_against_it_is_blocked(door: Door,
 
 @pytest.mark.parametrize("request_", [a_deletion(a_wrap(kind=LIVE), by=ALICE), a_vanish()], ids=["delete", "vanish"])
 async def test_refused_request_withholds_nothing_afterwards(door: Door, request_: VerifiedEvent) -> None:
-    door.set(PublishLimits(max_deletion_requests=0))
+    door.set(PublishLimits(max_deletion_requests=0, max_vanish_requests=0))
     with pytest.raises(RateLimited, match="room"):
         await door.admit(request_)
     assert await door.admit(a_wrap(kind=LIVE)) == TAKEN

@@ -386,3 +386,11 @@ async def test_full_relay_refuses_others_events_and_serves_what_it_has(start: St
         assert not isinstance(found, Closed)
         assert sorted(found) == sorted(accepted)
     await storage.close()
+
+
+async def test_live_wrap_deleted_before_a_restart_is_not_passed_on_after_it(start: Start) -> None:
+    wrap = a_wrap(kind=LIVE)
+    async with start() as relay, peer(relay.url) as alice:
+        assert (await alice.publish(an_event(ALICE, kind=5, tags=[("e", wrap.id)]))).accepted
+    async with start() as relay, peer(relay.url) as sender:
+        assert (await sender.publish(wrap)).message.startswith("blocked:")
