@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from operator import attrgetter
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -27,6 +28,9 @@ DOCS = {path.name: path.read_text(encoding="utf-8") for path in [*ROOT.glob("doc
 CATALOGUE = load_catalogue()
 
 CODE_BLOCK = re.compile(r"^```json\n(.*?)^```", re.DOTALL | re.MULTILINE)
+FILES = (".py", ".toml", ".key", ".secret")
+"""What files end with whose names look like those of settings."""
+
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 
 
@@ -82,6 +86,23 @@ def test_settings_shown_to_operators_are_settings() -> None:
         parse_settings(dedent(block))
     for table in re.findall(r"`\[([a-z.]+)\]", DOCS["operator.md"]):
         parse_settings(f"[{table}]\n")
+
+
+@pytest.mark.parametrize("page", [*sorted(DOCS), "CHANGELOG.md"])
+def test_settings_named_in_a_text_are_settings(page: str) -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8") if page == "CHANGELOG.md" else DOCS[page]
+    tables = "|".join(field.name for field in fields(Settings))
+    # Rows of the tables of limits name keys of the table that is their heading.
+    for name in re.findall(rf"(?<!\n\| )`((?:{tables})\.[a-z_.]+)`", text):
+        if name not in CATALOGUE.methods and not name.endswith(FILES):
+            attrgetter(name)(Settings())
+
+
+@pytest.mark.parametrize("page", sorted(DOCS))
+def test_files_of_the_project_named_in_a_text_are_there(page: str) -> None:
+    packages = "|".join(path.parent.name for path in ROOT.glob("*/__init__.py"))
+    for name in re.findall(rf"`((?:{packages})/[\w./]*)`", DOCS[page]):
+        assert (ROOT / name).exists(), name
 
 
 UNITS = {"_per_second": " per second", "_seconds": " seconds", "_bytes": " bytes"}
