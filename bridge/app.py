@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
@@ -202,14 +202,26 @@ async def _announce(parts: _Parts) -> Sequence[VerifiedEvent]:
 async def _finish(parts: _Parts) -> None:
     """Stop reading and answer what was accepted, as far as the grace goes; the rest is answered at the next start."""
     log.info("stopping")
-    try:
-        async with asyncio.timeout(parts.settings.stop.grace_seconds):
-            await parts.endpoint.stop_reading()
-            await parts.core.inbox.drain()
-            await parts.core.outbox.flush()
-    except TimeoutError:
+    steps = parts.endpoint.stop_reading, parts.core.inbox.drain, parts.core.outbox.flush
+    if not await in_steps(steps, seconds=parts.settings.stop.grace_seconds):
         log.warning("grace is over, the rest is answered at the next start")
     await parts.upstream.close()
+
+
+async def in_steps(steps: Sequence[Callable[[], Awaitable[None]]], *, seconds: float) -> bool:
+    """Take steps that have so long together, and tell whether all came to their end.
+
+    Each has as much as the next, and what those before left, so that none that hangs keeps the others from their turn.
+    """
+    begun = asyncio.get_running_loop().time()
+    is_done = True
+    for number, step in enumerate(steps, start=1):
+        try:
+            async with asyncio.timeout_at(begun + seconds * number / len(steps)):
+                await step()
+        except TimeoutError:
+            is_done = False
+    return is_done
 
 
 async def _upkeep(parts: _Parts) -> None:

@@ -147,7 +147,7 @@ class RelayServer:
     async def stop_reading(self) -> None:
         """Accept no connection and read no frame any more; return when those read are answered.
 
-        Connections stay, and live events still reach them.
+        Whoever does not read what answers them is not waited for. Connections stay, and live events still reach them.
         """
         self._stopping.set()
         self._server.close(close_connections=False)
@@ -246,12 +246,25 @@ class RelayServer:
                     async with aclosing(answer) as texts:
                         async for text in texts:
                             socket.push(text)
-                            await socket.room()
+                            if not await self._room(socket):
+                                break
                 else:
                     await self._answer_later(answer, socket, desk)
-            await socket.room()
+            await self._room(socket)
         finally:
             self._count_answering(-1)
+
+    async def _room(self, socket: ClientSocket) -> bool:
+        """Wait until a client has read; tell whether to go on. Whoever stops us does not wait for it."""
+        if not socket.paused:
+            await socket.room()
+            return True
+        self._count_answering(-1)
+        try:
+            await socket.room()
+        finally:
+            self._count_answering(1)
+        return not self._stopping.is_set()
 
     async def _answer_later(self, coming: Coming, socket: ClientSocket, desk: _Desk) -> None:
         async def answer() -> None:

@@ -13,6 +13,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from bridge.app import in_steps
 from bridge.errors import StartupError
 from bridge.home import Home
 from bridge.settings.service import TurnProvider
@@ -134,3 +135,20 @@ async def _stored(socket: ClientConnection, wanted: dict[str, Any]) -> list[dict
         if message[0] == "EVENT":
             events.append(message[2])
     return events
+
+
+async def test_step_that_hangs_leaves_those_after_it_their_time() -> None:
+    taken = list[str]()
+
+    async def hangs() -> None:
+        taken.append("hangs")
+        await asyncio.Event().wait()
+
+    async def takes_its_turn() -> None:
+        await asyncio.sleep(0)
+        taken.append("turn")
+
+    async with within():
+        assert not await in_steps([hangs, takes_its_turn, hangs, takes_its_turn], seconds=0.2)
+        assert taken == ["hangs", "turn", "hangs", "turn"]
+        assert await in_steps([takes_its_turn, takes_its_turn], seconds=60)

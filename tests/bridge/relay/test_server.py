@@ -239,6 +239,47 @@ async def test_what_was_read_is_answered_before_the_end() -> None:
         assert (await closed(busy), await closed(idle)) == (1001, 1001)
 
 
+async def test_client_that_does_not_read_holds_up_no_stop() -> None:
+    waits = asyncio.Event()
+
+    async def script(conversation: Scripted, frame: str | bytes) -> Serving:
+        for number in range(10_000):
+            yield f"{number}" * 10_000
+            waits.set()
+
+    house = House(replace(LIMITS, stall_seconds=3600, close_seconds=0.2), script=script)
+    async with house.open() as server, house.client(max_queue=1, close_timeout=0.1) as rude:
+        await rude.send("all")
+        async with within():
+            await waits.wait()
+            await stop(server)
+            await house.conversations[0].ended.wait()
+
+
+async def test_answer_that_its_client_reads_on_after_all_ends_with_the_stop() -> None:
+    sent = list[int]()
+    full = asyncio.Event()
+
+    async def script(conversation: Scripted, frame: str | bytes) -> Serving:
+        for number in range(100_000):
+            sent.append(number)
+            asyncio.get_running_loop().call_later(0, full.set)
+            yield "x" * 10_000
+
+    house = House(replace(LIMITS, stall_seconds=3600), script=script)
+    async with house.open() as server, house.client(max_queue=1) as slow:
+        await slow.send("all")
+        async with within():
+            await full.wait()
+            await server.stop_reading()
+            stopped = len(sent)
+            for _ in range(stopped):
+                await slow.recv()
+            await slow.ping()
+            assert len(sent) < stopped + 100
+            await server.drain()
+
+
 async def test_what_waits_is_sent_before_the_end() -> None:
     house = House(replace(LIMITS, max_unsent_bytes=10_000_000))
     async with house.open() as server, house.client() as client:
