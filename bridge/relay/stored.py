@@ -46,6 +46,7 @@ class StoredEvents:
             turn=partial(self._turns.turn, share),
             most=most,
             page=self._limits.page,
+            is_partial=view.is_partial,
         )
 
     async def count(self, views: Sequence[View], share: Share) -> int:
@@ -74,16 +75,22 @@ class Reading:
     One more than is shown is read, so that it is known whether there is more (NIP-67).
     """
 
-    def __init__(self, sources: Sequence[_Source], *, turn: _Turn, most: int, page: int) -> None:
+    def __init__(
+        self, sources: Sequence[_Source], *, turn: _Turn, most: int, page: int, is_partial: bool = False
+    ) -> None:
         self._sources = sources
         self._turn = turn
         self._left = most
         self._page = page
+        self._is_partial = is_partial
 
     @property
     def is_finished(self) -> bool:
-        """Tell whether everything was shown; while nothing has been read it is not known, and false."""
-        return all(source.is_empty for source in self._sources)
+        """Tell whether all that can match was shown; while nothing has been read it is not known, and false.
+
+        False, too, where wraps could match that this reader may not see: NIP-67's `finish` says that there is no more.
+        """
+        return not self._is_partial and all(source.is_empty for source in self._sources)
 
     @property
     def left_out(self) -> StoredEvent | None:

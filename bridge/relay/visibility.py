@@ -21,7 +21,7 @@ from nips.errors import InvalidWrap
 from nips.event import Event
 from nips.filter import Candidate, Filter
 from nips.keys import PublicKey
-from nips.kinds import WRAPS, is_wrap
+from nips.kinds import GIFT_WRAP, WRAPS, is_wrap
 from nips.nip59 import recipient_of
 
 
@@ -33,6 +33,8 @@ class View:
     recipients: frozenset[str]
     proved: frozenset[str] = frozenset()
     """The keys that its reader has proved; not every recipient is one of them under `read_without_auth`."""
+    is_partial: bool = False
+    """Whether it may leave out stored wraps that match; known from filter and keys alone, so it tells nothing."""
 
     def shows(self, event: Event | Candidate) -> bool:
         """Tell whether an event matches and may be shown."""
@@ -54,7 +56,7 @@ class ReadProtection:
 
     def views(self, filters: Sequence[Filter], keys: Collection[PublicKey]) -> tuple[View, ...]:
         """Return what a reader who has proved these keys gets to see through each filter."""
-        return tuple(View(wanted, self._recipients(wanted, keys), frozenset(keys)) for wanted in filters)
+        return tuple(self._view(wanted, frozenset(keys)) for wanted in filters)
 
     def check_request(self, views: Sequence[View], keys: Collection[PublicKey]) -> None:
         """Refuse a request for nothing but wraps of which it can show none."""
@@ -64,15 +66,17 @@ class ReadProtection:
             raise AuthRequired("gift wraps are for their recipients, prove your key first")
         raise Restricted("gift wraps are for their recipients, and these are not yours")
 
-    def _recipients(self, wanted: Filter, keys: Collection[PublicKey]) -> frozenset[str]:
+    def _view(self, wanted: Filter, keys: frozenset[PublicKey]) -> View:
         if wanted.kinds is not None and wanted.kinds.isdisjoint(WRAPS):
-            return frozenset()
+            return View(wanted, frozenset(), keys)
         named = wanted.tags.get("p")
         if named is None:
             shown = frozenset[str](keys)
         else:
-            shown = named if self.read_without_auth else named.intersection(keys)
-        return shown - {self.bridge}
+            shown = named if self.read_without_auth else named & keys
+        is_for_stored = (wanted.kinds is None or GIFT_WRAP in wanted.kinds) and wanted.tags.keys() <= {"p"}
+        is_partial = is_for_stored and (named is None or not named <= shown | {self.bridge})
+        return View(wanted, shown - {self.bridge}, keys, is_partial)
 
 
 def asks_only_for_wraps(wanted: Filter) -> bool:

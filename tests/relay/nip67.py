@@ -57,7 +57,8 @@ async def more_means_that_something_is_left(scene: Scene) -> None:
 async def finish_is_said_when_all_was_sent(scene: Scene) -> None:
     """A relay that gives hints says `finish` when every matching event was sent."""
     client, word, _ = await _three(scene)
-    for wanted in ({"#t": [word]}, {"#t": [word], "limit": 100}, {"ids": ["0" * 64]}):
+    nothing = {"ids": ["0" * 64], "kinds": [scene.stored_kind()]}
+    for wanted in ({"#t": [word]}, {"#t": [word], "limit": 100}, nothing):
         answer = await client.request(wanted)
         expect("finish" in answer.hints, f"{wanted} ended with {answer.end!r}")
 
@@ -79,3 +80,20 @@ async def hint_betrays_nothing(scene: Scene) -> None:
     if len(after.ids) != 1 or after.ids != before.ids:
         raise NotApplicable("the relay shows gift wraps to everybody")
     expect(before.end[2:] == after.end[2:], f"a hidden wrap changed {before.end!r} into {after.end!r}")
+
+
+@rule(Level.OWN, SPECIFICATION)
+async def finish_is_not_said_while_wraps_are_withheld(scene: Scene) -> None:
+    """`finish` is not said to a reader whose filter could match wraps that only another key is shown."""
+    if not scene.target.hints:
+        scene.need_nip(67)
+    scene.need_wraps()
+    alice = scene.key()
+    wrap = scene.wrap(alice)
+    publisher, reader = await scene.connect(), await scene.connect_unproved()
+    await publisher.must_take(wrap)
+    for wanted in ({"#p": [alice.public_key]}, {"ids": [wrap.id]}, {"kinds": [0, 1059], "authors": [wrap.pubkey]}):
+        answer = await reader.request(wanted)
+        if answer.ids or answer.closed is not None:
+            raise NotApplicable("the relay shows gift wraps to everybody, or refuses such a REQ as a whole")
+        expect("finish" not in answer.hints, f"{wanted} ended with {answer.end!r}")

@@ -484,20 +484,31 @@ async def test_end_of_stored_events_says_only_what_is_certain(
     for number in range(6):
         await publish(talk, a_wrap(content=str(number), created_at=NOW - number // 3))
     await talk.prove()
-    filters = [a_filter(kinds=[STORED]) if limit is None else a_filter(kinds=[STORED], limit=limit) for limit in limits]
+    mine = {"kinds": [STORED], "p": [ALICE.public_key]}
+    filters = [a_filter(**mine) if limit is None else a_filter(**mine, limit=limit) for limit in limits]
     assert await hint(talk, *filters) is expected
 
 
-async def test_what_may_not_be_seen_is_not_left_out(talk: Talk) -> None:
+async def test_what_may_not_be_seen_does_not_show_in_the_hint(talk: Talk) -> None:
+    wanted = a_filter(limit=1)
+    await publish(talk, an_event())
+    assert await hint(talk, wanted) is None
     for number in range(3):
         await publish(talk, a_wrap(BOB, content=str(number), created_at=NOW + number))
-    event = an_event()
-    await publish(talk, event)
-    assert await hint(talk, a_filter(limit=1)) is Hint.FINISH
+    assert await hint(talk, wanted) is None
     await talk.prove(ALICE)
-    assert await hint(talk, a_filter(limit=1)) is Hint.FINISH
+    assert await hint(talk, wanted) is None
     await talk.prove(BOB)
-    assert await hint(talk, a_filter(limit=1)) is Hint.MORE
+    assert await hint(talk, wanted) is Hint.MORE
+
+
+@pytest.mark.parametrize("wanted", [a_filter(p=[BOB.public_key]), a_filter(ids=[a_wrap(BOB).id])])
+async def test_it_is_not_finished_while_wraps_are_withheld(talk: Talk, wanted: Filter) -> None:
+    await publish(talk, a_wrap(BOB))
+    assert await hint(talk, wanted, a_filter(kinds=[0])) is None
+    assert await hint(talk, a_filter(kinds=[0])) is Hint.FINISH
+    await talk.prove(BOB)
+    assert await hint(talk, a_filter(p=[BOB.public_key]), a_filter(kinds=[0])) is Hint.FINISH
 
 
 async def test_limit_of_ours_is_told_too(storage: SqliteStorage, backstage: Backstage, clock: FixedClock) -> None:
@@ -508,8 +519,10 @@ async def test_limit_of_ours_is_told_too(storage: SqliteStorage, backstage: Back
     talk = Talk(replace(backstage, stored=stored), SessionLimits())
     for kind in (0, 3):
         await publish(talk, an_event(kind=kind))
-    assert await hint(talk, a_filter()) is Hint.FINISH
+    public = a_filter(kinds=[0, 3, 10050])
+    assert await hint(talk, public) is Hint.FINISH
     await publish(talk, an_event(kind=10050))
+    assert await hint(talk, public) is Hint.MORE
     assert await hint(talk, a_filter()) is Hint.MORE
     assert await hint(talk, a_filter(limit=3)) is Hint.MORE
     assert await hint(talk, a_filter(kinds=[1])) is Hint.FINISH

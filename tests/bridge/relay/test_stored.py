@@ -133,7 +133,7 @@ async def test_no_event_is_left_out_or_repeated_or_read_twice(
         clock=FixedClock(NOW),
         limits=QueryLimits(max_limit=limit, default_limit=limit, page=size),
     )
-    (view,) = RULE.views([a_filter()], [ALICE.public_key])
+    (view,) = RULE.views([a_filter(p=[ALICE.public_key])], [ALICE.public_key])
     reading = reader.read(view, Share())
     found: list[str] = []
     async for page in reading.pages():

@@ -155,3 +155,34 @@ def test_filters_know_what_they_are_about() -> None:
     assert asks_for_others(a_filter())
     assert asks_for_others(a_filter(kinds=[STORED, 0]))
     assert not asks_for_others(a_filter(kinds=[STORED, LIVE]))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "who", "partial"),
+    [
+        (a_filter(), (), True),
+        (a_filter(), (ALICE,), True),
+        (a_filter(kinds=[STORED]), (ALICE,), True),
+        (a_filter(ids=["00" * 32]), (ALICE,), True),
+        (a_filter(kinds=[0, STORED], authors=[BOB.public_key]), (), True),
+        (a_filter(p=[ALICE.public_key]), (), True),
+        (a_filter(p=[ALICE.public_key, BOB.public_key]), (ALICE,), True),
+        (a_filter(p=[ALICE.public_key]), (ALICE,), False),
+        (a_filter(p=[ALICE.public_key, BRIDGE.public_key]), (ALICE,), False),
+        (a_filter(kinds=[STORED], p=[ALICE.public_key]), (ALICE, BOB), False),
+        (a_filter(kinds=[0]), (), False),
+        (a_filter(kinds=[]), (), False),
+        (a_filter(kinds=[LIVE, 0]), (), False),
+        (a_filter(t=["x"]), (), False),
+    ],
+)
+def test_view_is_partial_where_stored_wraps_of_somebody_else_could_match(
+    wanted: Filter, who: tuple[SecretKey, ...], partial: bool
+) -> None:
+    (view,) = PROTECTED.views([wanted], [key.public_key for key in who])
+    assert view.is_partial is partial
+
+
+def test_view_of_whom_a_filter_names_is_whole_without_auth() -> None:
+    wanted = a_filter(kinds=[STORED], p=[ALICE.public_key])
+    assert [view.is_partial for view in OPEN.views([wanted, a_filter()], [])] == [False, True]
