@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -30,6 +31,7 @@ from bench.stacks import (
 from bench.steps import LATEST, costs, markdown, write
 from bench.turn import KNOWN, Askers, askers
 from nips import kinds
+from tests.support import command_line
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "performance.svg"
 KIND = kinds.EPHEMERAL_GIFT_WRAP
@@ -38,16 +40,20 @@ IDLE_SECONDS = 2.0
 _LEADING = {"BaseEventLoop._run_once", "Thread.run", "Thread._bootstrap_inner", "Thread._bootstrap"}
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Look, and write what was seen."""
     parser = argparse.ArgumentParser(prog="python -m bench.flame", description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=15.0, help="how long to look, about (default 15)")
-    parser.add_argument("--rate", type=int, default=200, help="samples a second (default 200)")
-    parser.add_argument("--into", type=Path, help="another folder for both files, to try something")
-    chosen = parser.parse_args()
+    parser.add_argument(
+        "--seconds", type=command_line.amount, default=15.0, help="how long to look, about (default 15)"
+    )
+    parser.add_argument("--rate", type=command_line.count, default=200, help="samples a second (default 200)")
+    parser.add_argument(
+        "--into", type=command_line.folder, help="another folder for both files, made if need be, to try something"
+    )
+    chosen = parser.parse_args(arguments)
     cores, console = Cores.of_this_machine(), Console(highlight=False)
-    with pinned(cores.measuring), tempfile.TemporaryDirectory() as folder:
-        stacks = look(Path(folder), cores, seconds=chosen.seconds, rate=chosen.rate)
+    with pinned(cores.measuring), tempfile.TemporaryDirectory() as home:
+        stacks = look(Path(home), cores, seconds=chosen.seconds, rate=chosen.rate)
     steps = costs(stacks)
     picture = chosen.into / PICTURE.name if chosen.into else PICTURE
     whole = sum(stacks.values())
@@ -59,14 +65,14 @@ def main() -> None:
     console.print(markdown(steps))
 
 
-def look(folder: Path, cores: Cores, *, seconds: float, rate: int) -> dict[Stack, float]:
+def look(place: Path, cores: Cores, *, seconds: float, rate: int) -> dict[Stack, float]:
     """Return the CPU time of one request, shared out among the stacks that the program was seen in."""
-    with Program(folder / "home", cores=cores.measured) as program, askers(program, KNOWN) as crowd:
+    with Program(place / "home", cores=cores.measured) as program, askers(program, KNOWN) as crowd:
         crowd.run(KNOWN, kind=KIND)
         waiting = sampled(program.pid, IDLE_SECONDS, rate=rate)
         before, asked = cpu_seconds(program.pid), _load(crowd, seconds / 2)
         each = (cpu_seconds(program.pid) - before) / asked
-        file, used = folder / "stacks", cpu_by_thread(program.pid)
+        file, used = place / "stacks", cpu_by_thread(program.pid)
         with sampling(program.pid, seconds, file, rate=rate) as sampler:
             while sampler.poll() is None:
                 crowd.run(ROUND, kind=KIND)
@@ -92,4 +98,4 @@ def _trimmed(stack: Stack) -> Stack:
 
 
 if __name__ == "__main__":
-    main()
+    command_line.run(main)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,23 +24,26 @@ from bench.turn import askers
 from bridge.settings.tree import Settings
 from client.entropy import SystemEntropy, draw_key
 from nips import kinds
+from tests.support import command_line
 
 ROUND = 1000
 
 _ENTROPY = SystemEntropy()
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m bench.standing", description=__doc__.partition("\n")[0])
     parser.add_argument("load", choices=["turn", "publish"])
-    parser.add_argument("--seconds", type=float, default=10.0, help="how long, about (default 10)")
+    parser.add_argument("--seconds", type=command_line.amount, default=10.0, help="how long, about (default 10)")
     parser.add_argument(
         "--kind", type=int, default=kinds.EPHEMERAL_GIFT_WRAP, choices=[kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP]
     )
-    parser.add_argument("--askers", type=int, default=64, help="accounts that ask by turns (default 64)")
-    parser.add_argument("--workers", type=int, default=0, help="processes that open and seal; then on all cores")
-    chosen = parser.parse_args()
+    parser.add_argument("--askers", type=command_line.count, default=64, help="accounts that ask by turns (default 64)")
+    parser.add_argument(
+        "--workers", type=command_line.whole, default=0, help="processes that open and seal; then on all cores"
+    )
+    chosen = parser.parse_args(arguments)
     cores, console = Cores.of_this_machine(), Console(stderr=True)
     places = cores.measured | cores.measuring if chosen.workers else cores.measured
 
@@ -60,8 +64,8 @@ def main() -> None:
             _publish(program, console, until)
 
 
-def _ask(program: Program, console: Console, until: float, kind: int, amount: int) -> None:
-    with askers(program, amount) as crowd:
+def _ask(program: Program, console: Console, until: float, kind: int, accounts: int) -> None:
+    with askers(program, accounts) as crowd:
         while time.perf_counter() < until:
             rates = crowd.run(ROUND, kind=kind)
             console.print(f"{rates.per_second:7.0f}/s  {rates.per_core_second:7.0f} per core second")
@@ -78,4 +82,4 @@ def _publish(program: Program, console: Console, until: float) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command_line.run(main)

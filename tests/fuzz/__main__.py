@@ -8,17 +8,31 @@ import re
 import secrets
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.fuzz import guided
-from tests.fuzz.campaign import KINDS, Failure, Outcome, resident_bytes, run_campaign, save
+from tests.fuzz.campaign import (
+    ENOUGH_FOR_MEMORY,
+    KINDS,
+    Failure,
+    Outcome,
+    resident_bytes,
+    run_campaign,
+    save,
+)
+from tests.support import command_line
 
 FOUND = Path(".fuzz")
+GUIDED_SECONDS = 15
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the arguments say and return the exit status: 1 when something was found."""
-    options = _options().parse_args(arguments)
+    parser = _options()
+    options = parser.parse_args(arguments)
+    if options.case is not None and not options.kind:
+        parser.error("argument --case: says nothing without --kind")
     # As the program does: what hostile peers do to it, that library reports as errors of its own.
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
     if options.case is not None:
@@ -47,11 +61,12 @@ def _guide(seconds: int) -> bool:
     if not guided.IS_INSTALLED:
         print("atheris is not installed (scripts/setup.sh fuzz), or not to be had for this machine: mutants only")
         return True
-    is_good = True
-    for name in guided.TARGETS:
+    is_good, amount = True, len(guided.TARGETS)
+    print(f"{amount} targets under atheris, {seconds} s each", flush=True)
+    for number, name in enumerate(guided.TARGETS, 1):
         command = [sys.executable, "-m", "tests.fuzz.guided", name, str(seconds), str(FOUND)]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
-        print(f"  {name:16} {_executed(ended.stderr):>12,} cases in {seconds} s", flush=True)
+        print(f"  {number:2}/{amount}  {name:16} {_executed(ended.stderr):>12,} cases in {seconds} s", flush=True)
         if ended.returncode != 0:
             is_good = False
             print(f"{ended.stdout}{ended.stderr}\n  the case: {FOUND}/{name}-*")
@@ -66,6 +81,8 @@ def _executed(report: str) -> int:
 def _report(outcome: Outcome) -> bool:
     for failure, file in zip(outcome.failures, save(outcome.failures, FOUND), strict=True):
         _show(failure, file)
+    if not outcome.is_enough_for_memory:
+        print(f"memory is judged from {ENOUGH_FOR_MEMORY:,} cases on")
     if not outcome.is_flat:
         print("memory grows: resident MiB after each round: " + " ".join(f"{m >> 20}" for m in outcome.memory))
     return outcome.is_flat and not outcome.failures
@@ -79,15 +96,23 @@ def _show(failure: Failure, file: Path) -> None:
 
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31), help="of all cases; drawn if not given")
-    parser.add_argument("--count", type=int, default=1_000_000, help="frames and wraps (1000000)")
-    parser.add_argument("--minutes", type=float, default=60, help="end after this time (60)")
-    parser.add_argument("--guided-seconds", type=int, default=15, help="for each target under atheris (15)")
+    parser.add_argument(
+        "--seed", type=command_line.whole, default=secrets.randbelow(2**31), help="of all cases; drawn if not given"
+    )
+    parser.add_argument("--count", type=command_line.count, default=1_000_000, help="frames and wraps (1000000)")
+    parser.add_argument("--minutes", type=command_line.amount, default=60, help="of mutants; end after this time (60)")
+    parser.add_argument(
+        "--guided-seconds",
+        type=command_line.count,
+        default=GUIDED_SECONDS,
+        help=f"for each of the {len(guided.TARGETS)} targets under atheris ({GUIDED_SECONDS}, "
+        f"so {len(guided.TARGETS) * GUIDED_SECONDS / 60:.0f} minutes for all)",
+    )
     parser.add_argument("--mutants-only", action="store_true", help="without the fuzzer that watches branches")
     parser.add_argument("--kind", choices=sorted(KINDS), help="only this kind")
-    parser.add_argument("--case", type=int, help="only this case of the kind, with whatever it raises")
+    parser.add_argument("--case", type=command_line.whole, help="only this case of the kind, with whatever it raises")
     return parser
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command_line.run(main)

@@ -30,6 +30,9 @@ MOST_GROWTH_BYTES: Final = 8 * 2**20
 """Of the two bounds the wider holds: a small process grows by what its allocator rounds up."""
 MOST_FAILURES: Final = 10
 
+ENOUGH_FOR_MEMORY: Final = 50_000
+"""Cases after which a fifth of the run has loaded and filled all that there is to load and to fill."""
+
 Run = Callable[[int, int], int]
 
 
@@ -73,9 +76,14 @@ class Outcome:
     """Resident bytes after each round."""
 
     @property
+    def is_enough_for_memory(self) -> bool:
+        """Tell whether the run was long enough for its memory to say something."""
+        return len(self.memory) > SETTLED and self.counted + self.documents >= ENOUGH_FOR_MEMORY
+
+    @property
     def is_flat(self) -> bool:
-        """Tell whether memory stayed what it was after a fifth of the run; a run cut short says nothing."""
-        if len(self.memory) <= SETTLED:
+        """Tell whether memory stayed what it was after a fifth of the run; a short run says nothing."""
+        if not self.is_enough_for_memory:
             return True
         before, after = self.memory[SETTLED - 1], self.memory[-1]
         return after <= max(before * MOST_GROWTH, before + MOST_GROWTH_BYTES)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz import __main__ as program
-from tests.fuzz.campaign import KINDS, SETTLED, Failure, Kind, Outcome, Run, run_campaign, save
+from tests.fuzz.campaign import ENOUGH_FOR_MEMORY, KINDS, SETTLED, Failure, Kind, Outcome, Run, run_campaign, save
 from tests.support.deadline import SCALE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -81,11 +81,17 @@ def test_campaign_ends_when_its_time_is_over() -> None:
 
 
 def test_memory_that_grows_is_noticed() -> None:
-    assert Outcome(memory=[100 * MIB] * SETTLED).is_flat
-    assert Outcome(memory=[10 * MIB, *[100 * MIB] * 50]).is_flat
-    assert Outcome(memory=[*[100 * MIB] * 50, 109 * MIB]).is_flat
-    assert not Outcome(memory=[*[100 * MIB] * 50, 111 * MIB]).is_flat
-    assert not Outcome(memory=[*[10 * MIB] * 50, 19 * MIB]).is_flat
+    many = ENOUGH_FOR_MEMORY
+    assert Outcome(many, memory=[10 * MIB, *[100 * MIB] * 50]).is_flat
+    assert Outcome(many, memory=[*[100 * MIB] * 50, 109 * MIB]).is_flat
+    assert not Outcome(many, memory=[*[100 * MIB] * 50, 111 * MIB]).is_flat
+    assert not Outcome(many - 1, documents=1, memory=[*[10 * MIB] * 50, 19 * MIB]).is_flat
+
+
+def test_memory_of_a_run_that_is_short_or_cut_short_says_nothing() -> None:
+    growing = [*[10 * MIB] * 50, 100 * MIB]
+    assert Outcome(ENOUGH_FOR_MEMORY - 1, memory=growing).is_flat
+    assert Outcome(ENOUGH_FOR_MEMORY, memory=growing[-SETTLED:]).is_flat
 
 
 def test_program_tells_by_its_status_what_it_found(

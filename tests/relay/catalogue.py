@@ -56,7 +56,10 @@ def checks_of(module: ModuleType) -> list[Check]:
     return found
 
 
-CHECKS: Sequence[Check] = tuple(check for module in MODULES for check in checks_of(module))
+# Some modules check a neighbour of their NIP as well.
+CHECKS: Sequence[Check] = tuple(
+    sorted((check for module in MODULES for check in checks_of(module)), key=lambda check: check.nip)
+)
 
 
 def matching(pattern: str) -> list[Check]:

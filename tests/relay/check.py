@@ -1,4 +1,4 @@
-"""Put any relay to the checks: `python -m tests.relay.check ws://…`."""
+"""Put any relay to the checks: `python -m tests.relay.check ws://…`, or `--peer all` for those that others wrote."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from nips.keys import SecretKey
 from nips.nip19 import decode_nsec
 from tests.relay.catalogue import matching
 from tests.relay.checks import Check, CheckFailed, Level
+from tests.relay.others import NOT_STARTED, OTHERS
 from tests.relay.runner import Outcome, Result, probe, run_checks
 from tests.relay.scene import Scene
 from tests.relay.scores import as_json, print_result, score_table
 from tests.relay.target import Target
+from tests.support import command_line
 
 ABOUT = """
 Talk to a Nostr relay as its clients do, and tell which rules of the NIPs it keeps.
@@ -38,6 +40,7 @@ examples:
   python -m tests.relay.check ws://127.0.0.1:7447
   python -m tests.relay.check wss://relay.example.org --only nip42 --timeout 10
   python -m tests.relay.check ws://127.0.0.1:7447 --only 'nip01.*limit' --all
+  python -m tests.relay.check --peer all
   python -m tests.relay.check ws://127.0.0.1:7447 --json | jq -r 'select(.pass == false) | .test'
 """
 
@@ -55,8 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.write(f"{check.name}  [{check.level.value}; {check.source}]\n    {check.rule}\n")
         return 0
     try:
-        target = _target(options, checks)
-        results = asyncio.run(_run(target, checks, options))
+        results = asyncio.run(_run(checks, options))
     except CannotTry as reason:
         sys.stderr.write(f"{reason}\n")
         return 2
@@ -72,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("url", nargs="?", help="where the relay is: ws://… or wss://…")
+    parser.add_argument(
+        "--peer", choices=[*OTHERS, "all"], help="instead: start a relay that others wrote, and tell its score"
+    )
     parser.add_argument("--only", metavar="PATTERN", default="", help="only checks whose name contains this; * is free")
     parser.add_argument("--list", action="store_true", help="list the checks and their rules, and do nothing")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for each check, and no table")
@@ -79,23 +84,43 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--nsec", help="a key that every connection proves first, for a relay that serves its members only"
     )
-    parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help="what an answer may take (5)")
-    parser.add_argument("--at-once", type=int, default=4, metavar="N", help="checks that run at the same time (4)")
+    parser.add_argument(
+        "--timeout", type=command_line.amount, default=5.0, metavar="SECONDS", help="what an answer may take (5)"
+    )
+    parser.add_argument(
+        "--at-once", type=command_line.count, default=4, metavar="N", help="checks that run at the same time (4)"
+    )
     return parser
 
 
-def _target(options: argparse.Namespace, checks: Sequence[Check]) -> Target:
+async def _run(checks: Sequence[Check], options: argparse.Namespace) -> list[Result]:
     if not checks:
         raise CannotTry(f"No check has {options.only!r} in its name. Next: look at --list.")
+    member = _member(options.nsec)
+    if not options.peer:
+        url = _relay_url(options.url or "")
+        return await _put_to(Target(url, timeout=options.timeout, member=member), url, checks, options)
+    if options.url:
+        raise CannotTry("Name a relay by its URL or one of --peer, not both.")
+    results = []
+    for name in OTHERS if options.peer == "all" else [options.peer]:
+        try:
+            async with OTHERS[name]() as url:
+                target = Target(url, timeout=options.timeout, member=member)
+                results += await _put_to(target, f"{name} at {url}", checks, options)
+        except NOT_STARTED as error:
+            raise CannotTry(f"{name}: {error}") from None
+    return results
+
+
+def _relay_url(text: str) -> str:
     try:
-        parts = urlsplit(options.url or "")
+        parts = urlsplit(text)
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
         raise CannotTry("Name the relay by its URL, ws://… or wss://…; --help says more.")
-    if options.timeout <= 0 or options.at_once < 1:
-        raise CannotTry("--timeout and --at-once are above zero.")
-    return Target(options.url, timeout=options.timeout, member=_member(options.nsec))
+    return text
 
 
 def _member(nsec: str | None) -> SecretKey | None:
@@ -105,11 +130,11 @@ def _member(nsec: str | None) -> SecretKey | None:
         raise CannotTry(f"--nsec: {error}") from None
 
 
-async def _run(target: Target, checks: Sequence[Check], options: argparse.Namespace) -> list[Result]:
+async def _put_to(target: Target, name: str, checks: Sequence[Check], options: argparse.Namespace) -> list[Result]:
     out, err = Console(highlight=False), Console(stderr=True, highlight=False)
     await _see_that_it_answers(target)
     if not options.json:
-        out.print(f"{target.url}, {len(checks)} checks; test events are signed with throw-away keys.")
+        out.print(f"{name}, {len(checks)} checks; test events are signed with throw-away keys.")
     with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("asking what it takes", total=len(checks))
         probed = await probe(target)
@@ -139,4 +164,4 @@ async def _see_that_it_answers(target: Target) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command_line.run(main)

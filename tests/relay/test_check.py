@@ -16,6 +16,7 @@ import pytest_asyncio
 from tests.interop.bridge.peers import running_script
 from tests.relay.catalogue import CHECKS
 from tests.relay.check import main
+from tests.relay.others import OTHERS
 from tests.support.deadline import within
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,6 +106,20 @@ async def test_what_does_not_apply_is_told_with_its_reason_and_fails_nothing(pee
     assert "min_pow_difficulty" in ended.said
 
 
+@pytest.mark.asyncio(loop_scope="module")
+async def test_relays_of_others_are_started_and_told_with_their_scores() -> None:
+    ended = await check("--peer", "all", "--only", "nip01.frame.eose", "--timeout", "20")
+    assert (ended.status, ended.complaint) == (0, "")
+    heads = [line.partition(" at ws://")[0] for line in ended.said.splitlines() if " at ws://" in line]
+    assert heads == list(OTHERS)
+    assert ended.said.count("NIP-01") == len(OTHERS)
+
+
+def test_checks_come_in_the_order_of_the_nips() -> None:
+    nips = [wanted.nip for wanted in CHECKS]
+    assert nips == sorted(nips)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -112,10 +127,9 @@ async def test_what_does_not_apply_is_told_with_its_reason_and_fails_nothing(pee
         (["relay.example.org"], "ws://"),
         (["https://relay.example.org"], "ws://"),
         (["ws://[::1"], "ws://"),
+        (["ws://127.0.0.1:1", "--peer", "all"], "not both"),
         (["ws://127.0.0.1:1", "--only", "no such check"], "--list"),
         (["ws://127.0.0.1:1", "--nsec", "nsec1nonsense"], "--nsec"),
-        (["ws://127.0.0.1:1", "--timeout", "0"], "--timeout"),
-        (["ws://127.0.0.1:1", "--at-once", "0"], "--at-once"),
     ],
 )
 def test_what_cannot_be_tried_ends_with_status_2_and_what_to_do(
