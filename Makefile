@@ -25,13 +25,13 @@ test: ## everything: lint, types, tests
 demo: ## a client's whole exchange, step by step
 	@./run demo
 
-bench: venv ## figures beside their bounds, from one run
+bench: venv ## figures beside their bounds; writes bench/results/ and docs/performance.md
 	@.venv/bin/python -m bench
 
 soak: venv ## two hours of mixed load, and a verdict (docs/operator.md)
 	@.venv/bin/python -m tests.soak
 
-flame: ## the flame graph and the cost of each step of a request
+flame: ## the cost of each step of a request; writes bench/results/ and docs/performance.*
 	@scripts/setup.sh bench
 	@.venv/bin/python -m bench.flame
 

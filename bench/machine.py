@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,6 +71,17 @@ def facts() -> Sequence[str]:
         f"{platform.system()} {platform.release()}",
         f"Python {platform.python_version()}",
     ]
+
+
+def commit() -> str:
+    """Return which state of the project this is."""
+    git = ["git", "-C", str(Path(__file__).resolve().parent)]
+    try:
+        name = subprocess.check_output([*git, "rev-parse", "--short=10", "HEAD"], stderr=subprocess.DEVNULL)
+        changed = subprocess.check_output([*git, "status", "--porcelain", "--untracked-files=no"])
+    except (OSError, subprocess.CalledProcessError):
+        return "no commit known"
+    return f"commit {name.decode('ascii').strip()}" + (", changed since" if changed.strip() else "")
 
 
 def _cpu_model() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rich import box
 from rich.table import Table
 
 from bench.figures import Better, Figure
@@ -13,9 +14,10 @@ COLUMNS = ("figure", "ours", "peer", "its value", "ratio", "aim", "reached")
 
 def table(figures: Iterable[Figure]) -> Table:
     """Return the table for a terminal."""
-    made = Table()
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in COLUMNS:
-        made.add_column(column, justify="right" if column in {"ours", "its value", "ratio", "aim"} else "left")
+        is_number = column in {"ours", "its value", "ratio", "aim"}
+        made.add_column(column, justify="right" if is_number else "left", no_wrap=True)
     for figure in figures:
         style = {True: "green", False: "red", None: ""}[figure.is_reached]
         made.add_row(*cells(figure), style=style)

@@ -27,6 +27,7 @@ from bench.load import Lane, drive
 from bench.machine import Cores, cpu_seconds, pinned
 from bench.program import Program
 from bench.scope import Scope
+from bench.stacks import cpu_by_thread
 from bench.wraps import nostr_sdk_steps
 from client.clock import SystemClock
 from client.entropy import SystemEntropy, draw_key
@@ -58,6 +59,8 @@ class Rates:
     """By the clock on the wall."""
     per_core_second: float
     """By the time that the server had of the cores."""
+    parent_seconds: float
+    """What one request took of them in the process that clients talk to, without those that it starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +165,9 @@ class Askers:
         asking = [self._askers[number % len(self._askers)] for number in range(amount)]
         for asker in asking:
             lanes[asker.channel].frames.append(asker.request(self._program.public_key, kind))
-        used = cpu_seconds(self._program.pid)
+        used, own = cpu_seconds(self._program.pid), sum(cpu_by_thread(self._program.pid).values())
         run = drive(list(lanes.values()), seconds=seconds, is_answer=_is_event)
-        used = cpu_seconds(self._program.pid) - used
+        used, own = cpu_seconds(self._program.pid) - used, sum(cpu_by_thread(self._program.pid).values()) - own
         unsent = sum(len(lane.frames) for lane in lanes.values())
         for lane in lanes.values():
             self._check(lane)
@@ -173,7 +176,7 @@ class Askers:
             raise Miscounted(f"{missing - unsent} requests of {run.done} have no answer, or some have two")
         for asker in self._askers:
             asker.asked &= asker.answered.keys()
-        return Rates(run.done, run.rate, run.done / used if used else run.rate)
+        return Rates(run.done, run.rate, run.done / used if used else run.rate, own / run.done)
 
     def _check(self, lane: Lane) -> None:
         messages = [json.loads(text) for text in lane.texts]

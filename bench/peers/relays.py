@@ -43,7 +43,15 @@ def echo_server(cores: frozenset[int]) -> Iterator[tuple[int, str]]:
 def _running(module: str, cores: frozenset[int]) -> Iterator[tuple[int, str]]:
     command = [sys.executable, "-m", module]
     with pinned(cores):
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", cwd=ROOT)
+        # Ctrl-C is for us; what we started ends when its stdin does.
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            cwd=ROOT,
+            start_new_session=True,
+        )
     assert process.stdin is not None
     assert process.stdout is not None
     try:

@@ -47,7 +47,13 @@ class PeerSteps:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", cwd=HERE.parent.parent
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            cwd=HERE.parent.parent,
+            # Ctrl-C is for us; what we started ends when its stdin does.
+            start_new_session=True,
         )
         material = self._material
         self._say(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
-from bench.machine import Cores, cpu_seconds, facts, family, pinned
+from bench.machine import Cores, commit, cpu_seconds, facts, family, pinned
 
 BURNING = """
 import sys, threading, time
@@ -51,6 +52,10 @@ def test_measured_and_measuring_part_where_there_is_room() -> None:
     cores = Cores.of_this_machine()
     assert len(cores.measured) == len(cores.measuring) == 1
     assert (cores.measured != cores.measuring) == (len(os.sched_getaffinity(0)) > 1)
+
+
+def test_commit_is_named() -> None:
+    assert re.fullmatch(r"commit [0-9a-f]{10}(, changed since)?|no commit known", commit())
 
 
 def test_facts_name_no_place() -> None:
