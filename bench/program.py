@@ -54,7 +54,14 @@ def unhindered(settings: Settings) -> Settings:
             address_connections_burst=10_000_000,
             max_limit=1000,
         ),
-        wraps=replace(settings.wraps, recipient_wraps_per_second=1_000_000, recipient_wraps_burst=10_000_000),
+        wraps=replace(
+            settings.wraps,
+            recipient_wraps_per_second=1_000_000,
+            recipient_wraps_burst=10_000_000,
+            sender_wraps_per_second=1_000_000,
+            sender_wraps_burst=10_000_000,
+            sender_wraps_per_day=10_000_000,
+        ),
     )
 
 

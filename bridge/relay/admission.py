@@ -5,7 +5,7 @@ The first refusal in this order is the one that a client reads:
 1. size, work, id, signature (form was checked before)    `invalid:`, `pow:`
 2. kind, exactly one `p` tag, times                        `invalid:`, `blocked:` for kinds that are not for us
 3. a live event or a wrap for the bridge: seen before      OK true, `duplicate:`
-4. rate of the connection, rate of the recipient           `rate-limited:`
+4. rate of the connection, of the recipient by sender      `rate-limited:`
 5. kept, passed on, or handed to the bridge
 
 Whether an event is here that is kept for others, only the storage knows, in step 5: it may have been deleted, replaced
@@ -25,7 +25,7 @@ from functools import partial
 from typing import Protocol
 
 from bridge.relay.limits import PublishLimits
-from bridge.relay.rates import Rates
+from bridge.relay.rates import MailboxRates
 from bridge.relay.refusals import AuthRequired, Blocked, RateLimited, Restricted, Unacceptable, WorkNeeded, slow_down
 from bridge.relay.seen import SeenIds
 from bridge.relay.withdrawn import Noted, Withdrawn
@@ -103,11 +103,15 @@ class Admission:
         self._public_room = Room(limits.max_replaceable_events, limits.max_replaceable_events_per_key, spared=bridge)
         self._request_room = Room(limits.max_deletion_requests, limits.max_deletion_requests_per_key)
         self._vanish_room = Room(limits.max_vanish_requests, per_key=1)
-        self._rates = Rates(limits.recipient, maximum=limits.max_tracked_recipients)
+        self._rates = MailboxRates(limits.mailbox, maximum=limits.max_tracked_recipients)
         self._ways = self._ways_by_kind(limits)
 
-    def consider(self, event: Event, *, keys: Collection[PublicKey], wait_seconds: float) -> Verdict | Keeping:
+    def consider(
+        self, event: Event, *, keys: Collection[PublicKey], wait_seconds: float, sender: str = ""
+    ) -> Verdict | Keeping:
         """Decide about an event from a connection that proved these keys and has so long to wait before the next.
+
+        Take from which address it comes, too.
 
         Return the verdict, or what is left to do before there is one. Raise what `refusals` has words for.
         """
@@ -123,11 +127,16 @@ class Admission:
                 raise Blocked(_WITHDRAWN)
             if self._seen.has(verified.id, now):
                 return KNOWN
-        self._check_rates(recipient, wait_seconds)
+        if wait_seconds:
+            raise slow_down(wait_seconds)
+        if recipient is not None and recipient != self._bridge:
+            self._check_rates(verified, recipient, sender)
         if way == self._pass_on:
             return self._remember(verified, self._pass_on(verified))
         if way is None:
             return self._withdraw(verified, named, now)
+        if way == self._keep_wrap:
+            way = partial(self._keep_wrap, sender=sender)
         return partial(self._keep, verified, way)
 
     async def recall(self) -> None:
@@ -210,11 +219,10 @@ class Admission:
         except InvalidEvent as error:
             raise Unacceptable(str(error)) from None
 
-    def _check_rates(self, recipient: PublicKey | None, wait_seconds: float) -> None:
+    def _check_rates(self, wrap: VerifiedEvent, recipient: PublicKey, sender: str) -> None:
         # The bridge's own wraps are bounded by the room in its inbox; a rate for it would let one client shut it up.
-        if not wait_seconds and recipient is not None and recipient != self._bridge:
-            wait_seconds = self._rates.take(recipient, self._clock.monotonic())
-        if wait_seconds:
+        is_kept = wrap.kind == kinds.GIFT_WRAP
+        if wait_seconds := self._rates.take(recipient, sender, self._clock.monotonic(), is_kept=is_kept):
             raise slow_down(wait_seconds)
 
     def _remember(self, event: VerifiedEvent, added: Added) -> Verdict:
@@ -236,14 +244,20 @@ class Admission:
     async def _hand_over(self, wrap: VerifiedEvent) -> Added:
         return await self._inbox.accept(wrap, link=HERE)
 
-    async def _keep_wrap(self, wrap: VerifiedEvent) -> Added:
-        expires_at, kept_until = expiration(wrap), self._clock.now() + self._limits.retention_seconds
-        added = await self._storage.gift_wraps.add(
-            wrap,
-            recipient=recipient_of(wrap),
-            expires_at=kept_until if expires_at is None else min(expires_at, kept_until),
-            quota=self._limits.quota_per_recipient,
-        )
+    async def _keep_wrap(self, wrap: VerifiedEvent, sender: str = "") -> Added:
+        recipient, expires_at = recipient_of(wrap), expiration(wrap)
+        kept_until = self._clock.now() + self._limits.retention_seconds
+        added = None
+        try:
+            added = await self._storage.gift_wraps.add(
+                wrap,
+                recipient=recipient,
+                expires_at=kept_until if expires_at is None else min(expires_at, kept_until),
+                quota=self._limits.quota_per_recipient,
+            )
+        finally:
+            if added is not Added.ADDED:
+                self._rates.not_kept(recipient, sender)
         return self._deliver_added(wrap, added)
 
     async def _keep_newest(self, event: VerifiedEvent) -> Added:

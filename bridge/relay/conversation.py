@@ -103,7 +103,7 @@ class Conversation:
         event = action.event
         try:
             verdict = self._backstage.admission.consider(
-                event, keys=self._session.keys, wait_seconds=action.wait_seconds
+                event, keys=self._session.keys, wait_seconds=action.wait_seconds, sender=self._session.sender
             )
         except Exception as error:
             if isinstance(error, InvalidEvent) and action.wait_seconds:

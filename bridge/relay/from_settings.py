@@ -14,7 +14,7 @@ from bridge.relay.limits import (
     SessionLimits,
     TimeWindow,
 )
-from bridge.relay.rates import bytes_per_second, per_second
+from bridge.relay.rates import MailboxBuckets, bytes_per_second, per_day, per_second
 from bridge.settings.endpoint import BridgeSettings, RelaySettings, WrapSettings
 from bridge.settings.tree import Settings
 from nips.messages import MessageLimits
@@ -106,7 +106,11 @@ def _publish(relay: RelaySettings, wraps: WrapSettings) -> PublishLimits:
         max_wrap_tags=wraps.max_tags,
         retention_seconds=wraps.retention_seconds,
         quota_per_recipient=wraps.quota_per_recipient,
-        recipient=per_second(wraps.recipient_wraps_per_second, burst=wraps.recipient_wraps_burst),
+        mailbox=MailboxBuckets(
+            recipient=per_second(wraps.recipient_wraps_per_second, burst=wraps.recipient_wraps_burst),
+            sender=per_second(wraps.sender_wraps_per_second, burst=wraps.sender_wraps_burst),
+            kept=per_day(wraps.sender_wraps_per_day),
+        ),
         max_tracked_recipients=wraps.max_tracked_recipients,
         replaceable_kinds=frozenset(relay.replaceable_kinds),
         max_replaceable_events=relay.max_replaceable_events,

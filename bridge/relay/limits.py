@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from bridge.relay.rates import bytes_per_second, per_second
+from bridge.relay.rates import MailboxBuckets, bytes_per_second, per_second
 from nips import kinds
 from nips.messages import MessageLimits
 from nips.nip59 import WrapWindow
@@ -73,8 +73,9 @@ class PublishLimits:
     """How long a stored wrap without expiration is kept."""
     quota_per_recipient: int = 10_000
     """Wraps from others; the bridge's own answers have as much room of their own."""
-    recipient: Bucket = field(default_factory=lambda: per_second(10, burst=500))
+    mailbox: MailboxBuckets = field(default_factory=MailboxBuckets)
     max_tracked_recipients: int = 100_000
+    """Recipients, and pairs of a recipient and an address that sends to them."""
     replaceable_kinds: frozenset[int] = frozenset({0, 3, 10002, 10050})
     max_replaceable_events: int = 100_000
     """In all; what came first goes."""

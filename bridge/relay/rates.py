@@ -1,9 +1,10 @@
-"""How fast: token buckets in memory, one for a connection or an address, a bounded map of them for recipients."""
+"""How fast: token buckets in memory, for a connection, for an address, and for what each recipient is sent."""
 
 from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from dataclasses import dataclass, field
 
 from storage.permits import Balance, Bucket, full, refilled, take, wait_ms
 
@@ -25,6 +26,11 @@ def kib(size: int) -> int:
 def bytes_per_second(rate: float, *, burst: int) -> Bucket:
     """Return the bucket of so many bytes, whose permits are KiB."""
     return per_second(rate / 1024, burst=kib(burst))
+
+
+def per_day(amount: int) -> Bucket:
+    """Return the bucket of so many a day, all of them at once if need be."""
+    return per_second(amount / 86_400, burst=amount)
 
 
 class Rate:
@@ -65,39 +71,57 @@ class Rate:
         return self._shared._take(permits, monotonic, spared=0 if is_quiet else self._shared._bucket.burst // 4)
 
 
-class Rates:
-    """The buckets of many keys; beyond `maximum` the one longest idle is forgotten, and starts full again.
+@dataclass(frozen=True, slots=True)
+class MailboxBuckets:
+    """What one recipient may be sent."""
 
-    To make us forget a recipient, somebody has to name `maximum` others first, and pays for each out of the rate of
-    their connections.
+    recipient: Bucket = field(default_factory=lambda: per_second(50, burst=2500))
+    """By everybody."""
+    sender: Bucket = field(default_factory=lambda: per_second(10, burst=500))
+    """From one address."""
+    kept: Bucket = field(default_factory=lambda: per_day(2500))
+    """From one address, of what is kept."""
+
+
+class MailboxRates:
+    """What recipients are sent, by whom; of more than `maximum` pairs the one longest idle is forgotten.
+
+    To make us forget a pair, somebody has to name `maximum` other recipients first, and pays for each out of the rate
+    of their address.
     """
 
-    __slots__ = ("_balances", "_bucket", "_maximum")
+    __slots__ = ("_buckets", "_maximum", "_recipients", "_senders")
 
-    def __init__(self, bucket: Bucket, *, maximum: int) -> None:
-        self._bucket = bucket
+    def __init__(self, buckets: MailboxBuckets, *, maximum: int) -> None:
+        self._buckets = buckets
         self._maximum = maximum
-        self._balances: OrderedDict[str, Balance] = OrderedDict()
+        self._recipients: OrderedDict[str, Rate] = OrderedDict()
+        self._senders: OrderedDict[tuple[str, str], tuple[Rate, Rate]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._balances)
+        return max(len(self._recipients), len(self._senders))
 
-    def take(self, key: str, monotonic: float) -> float:
-        """Take one permit of a key and return 0, or return the seconds until there is one."""
-        wait, self._balances[key] = _take(self._balances.pop(key, None), self._bucket, monotonic)
-        if len(self._balances) > self._maximum:
-            self._balances.popitem(last=False)
+    def take(self, recipient: str, sender: str, monotonic: float, *, is_kept: bool) -> float:
+        """Take a permit for a wrap from an address and return 0, or return the seconds until there is one."""
+        buckets, pair = self._buckets, (recipient, sender)
+        shared = self._recipients.pop(recipient, None) or Rate(buckets.recipient)
+        known_pair = self._senders.pop(pair) if pair in self._senders else None
+        rate, kept = known_pair or (Rate(buckets.sender, shared), Rate(buckets.kept))
+        self._recipients[recipient], self._senders[pair] = shared, (rate, kept)
+        for known in (self._recipients, self._senders):
+            if len(known) > self._maximum:
+                known.popitem(last=False)
+        wait = rate.take(monotonic)
+        if not wait and is_kept and (wait := kept.take(monotonic)):
+            rate.give_back()
         return wait
+
+    def not_kept(self, recipient: str, sender: str) -> None:
+        """Give back what was taken for the room of a wrap that then took none."""
+        if known := self._senders.get((recipient, sender)):
+            known[1].give_back()
 
 
 def _balance_now(balance: Balance | None, bucket: Bucket, monotonic: float) -> Balance:
     now = math.floor(monotonic * _UNITS_PER_SECOND)
     return full(bucket, now) if balance is None else refilled(balance, bucket, now)
-
-
-def _take(balance: Balance | None, bucket: Bucket, monotonic: float) -> tuple[float, Balance]:
-    balance = _balance_now(balance, bucket, monotonic)
-    left = take(balance, bucket)
-    if left is None:
-        return wait_ms(balance, bucket) / _UNITS_PER_SECOND, balance
-    return 0.0, left

@@ -117,6 +117,8 @@ class Session:
         """Take a challenge that nobody can guess, by which addresses clients may name this relay, and their own."""
         self.keys: frozenset[PublicKey] = frozenset()
         self.farewell: Farewell | None = None
+        self.sender = "" if origin is None else origin.name
+        """The address that it comes from."""
         self._challenge = challenge
         self._relay_urls = tuple(relay_urls)
         self._protection = protection

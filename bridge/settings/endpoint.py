@@ -242,15 +242,32 @@ class WrapSettings:
     )
     max_tags: int = number(16, "Most tags of one wrap.", least=1, most=100_000)
     recipient_wraps_per_second: float = number(
-        10,
+        50,
         "Wraps accepted for one recipient (not for the bridge), in the long run.",
         least=0.001,
         most=1_000_000,
     )
-    recipient_wraps_burst: int = number(500, "Wraps accepted for one recipient at once.", least=1, most=10_000_000)
+    recipient_wraps_burst: int = number(
+        2500,
+        "Wraps accepted for one recipient at once; the last quarter for addresses that sent few.",
+        least=1,
+        most=10_000_000,
+    )
+    sender_wraps_per_second: float = number(
+        10, "Wraps accepted from one address for one recipient, in the long run.", least=0.001, most=1_000_000
+    )
+    sender_wraps_burst: int = number(
+        500, "Wraps accepted from one address for one recipient at once.", least=1, most=10_000_000
+    )
+    sender_wraps_per_day: int = number(
+        2500,
+        "Wraps that one address may leave for one recipient in a day, to be less than quota_per_recipient.",
+        least=1,
+        most=10_000_000,
+    )
     max_tracked_recipients: int = number(
         100_000,
-        "Recipients whose rate is remembered; the longest idle is forgotten first.",
+        "Recipients, and addresses that send to them, whose rates are remembered; the longest idle is forgotten first.",
         least=100,
         most=100_000_000,
     )

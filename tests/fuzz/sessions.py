@@ -19,7 +19,7 @@ from bridge.relay.addresses import Origin
 from bridge.relay.conversation import Conversation
 from bridge.relay.endpoint import RelayEndpoint
 from bridge.relay.limits import AddressLimits, PublishLimits, RelayLimits, ServerLimits, SessionLimits
-from bridge.relay.rates import per_second
+from bridge.relay.rates import MailboxBuckets, per_second
 from nips import messages
 from nips.event import VerifiedEvent, sign_event
 from nips.filter import Filter
@@ -45,7 +45,9 @@ IN_FLIGHT: Final = 16
 _PLENTY: Final = per_second(1_000_000, burst=1_000_000)
 PATIENT: Final = RelayLimits(
     session=SessionLimits(events=_PLENTY, queries=_PLENTY, max_bad_frames=10**6, max_failed_auths=10**6),
-    publish=PublishLimits(recipient=_PLENTY, quota_per_recipient=400, max_replaceable_events=300),
+    publish=PublishLimits(
+        mailbox=MailboxBuckets(_PLENTY, _PLENTY, _PLENTY), quota_per_recipient=400, max_replaceable_events=300
+    ),
     server=ServerLimits(address=AddressLimits(events=_PLENTY, queries=_PLENTY, arrivals=_PLENTY)),
 )
 """So wide that most of what is said is looked into."""

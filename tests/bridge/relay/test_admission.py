@@ -11,7 +11,7 @@ import pytest
 
 from bridge.relay.admission import KNOWN, OUTDATED, TAKEN, Admission, Verdict
 from bridge.relay.limits import PublishLimits, TimeWindow
-from bridge.relay.rates import per_second
+from bridge.relay.rates import MailboxBuckets, per_day, per_second
 from bridge.relay.refusals import AuthRequired, Blocked, RateLimited, Refused, Restricted, Unacceptable, WorkNeeded
 from nips.errors import InvalidEvent, InvalidWrap, NipError
 from nips.event import Event, VerifiedEvent
@@ -68,8 +68,10 @@ class Door:
             limits=limits,
         )
 
-    async def admit(self, event: Event, *, keys: Sequence[PublicKey] = (), wait_seconds: float = 0) -> Verdict:
-        verdict = self.admission.consider(event, keys=keys, wait_seconds=wait_seconds)
+    async def admit(
+        self, event: Event, *, keys: Sequence[PublicKey] = (), wait_seconds: float = 0, sender: str = ""
+    ) -> Verdict:
+        verdict = self.admission.consider(event, keys=keys, wait_seconds=wait_seconds, sender=sender)
         return verdict if isinstance(verdict, Verdict) else await verdict()
 
     async def wraps(self) -> list[str]:
@@ -417,7 +419,7 @@ async def test_connection_beyond_its_rate_is_refused(door: Door) -> None:
 
 @WRAP_KINDS
 async def test_recipient_gets_no_more_than_its_rate(door: Door, kind: int) -> None:
-    door.set(PublishLimits(recipient=per_second(0.5, burst=2)))
+    door.set(PublishLimits(mailbox=MailboxBuckets(recipient=per_second(0.5, burst=2))))
     wraps = [a_wrap(kind=kind, content=str(number)) for number in range(4)]
     assert [await door.admit(wrap) for wrap in wraps[:2]] == [TAKEN, TAKEN]
     with pytest.raises(RateLimited, match="wait 2 s"):
@@ -427,15 +429,61 @@ async def test_recipient_gets_no_more_than_its_rate(door: Door, kind: int) -> No
     assert await door.admit(wraps[2]) == TAKEN
 
 
+@WRAP_KINDS
+async def test_one_address_does_not_use_up_what_a_recipient_gets(door: Door, kind: int) -> None:
+    door.set(
+        PublishLimits(mailbox=MailboxBuckets(recipient=per_second(0.001, burst=8), sender=per_second(0.001, burst=4)))
+    )
+    taken = {"flood": 0, "other flood": 0, "quiet": 0, "also quiet": 0}
+    for number in range(20):
+        for sender in ("flood", "other flood", *(["quiet", "also quiet"] if number == 19 else [])):
+            try:
+                await door.admit(a_wrap(kind=kind, content=f"{number} {sender}"), sender=sender)
+            except RateLimited:
+                continue
+            taken[sender] += 1
+    assert taken["flood"] <= 4 >= taken["other flood"]
+    assert taken["quiet"] == taken["also quiet"] == 1
+
+
+async def test_one_address_fills_no_mailbox_in_a_day(door: Door) -> None:
+    door.set(PublishLimits(quota_per_recipient=5, mailbox=MailboxBuckets(kept=per_day(2))))
+    for number in range(2):
+        assert await door.admit(a_wrap(content=str(number)), sender="flood") == TAKEN
+    with pytest.raises(RateLimited, match="wait 43200 s"):
+        await door.admit(a_wrap(content="one too many"), sender="flood")
+    assert await door.admit(a_wrap(BOB), sender="flood") == TAKEN
+    assert await door.admit(a_wrap(kind=LIVE), sender="flood") == TAKEN
+    assert await door.admit(a_wrap(content="from elsewhere"), sender="quiet") == TAKEN
+    door.clock.advance(43_200)
+    assert await door.admit(a_wrap(content="later"), sender="flood") == TAKEN
+
+
+async def test_what_takes_no_room_in_a_mailbox_does_not_count_as_if_it_did(door: Door) -> None:
+    door.set(PublishLimits(quota_per_recipient=3, mailbox=MailboxBuckets(kept=per_day(2))))
+    wrap, deleted = a_wrap(), a_wrap(content="deleted")
+    await door.admit(wrap, sender="known")
+    await door.admit(a_deletion(deleted))
+    for _ in range(5):
+        assert await door.admit(wrap, sender="known") == KNOWN
+        with pytest.raises(Blocked, match=GONE):
+            await door.admit(deleted, sender="known")
+    assert await door.admit(a_wrap(content="another"), sender="known") == TAKEN
+    await door.admit(a_wrap(content="fills it"), sender="other")
+    for _ in range(5):
+        with pytest.raises(RateLimited, match="room"):
+            await door.admit(a_wrap(content="no room"), sender="other")
+
+
 async def test_no_more_recipients_are_tracked_than_allowed(door: Door) -> None:
-    door.set(PublishLimits(recipient=per_second(0.001, burst=1), max_tracked_recipients=2))
+    door.set(PublishLimits(mailbox=MailboxBuckets(recipient=per_second(0.001, burst=1)), max_tracked_recipients=2))
     for name in ("a", "b", "c"):
         await door.admit(a_wrap(a_key(name), kind=LIVE))
     assert len(door.admission._rates) == 2
 
 
 async def test_bridge_has_room_in_its_inbox_and_no_rate(door: Door) -> None:
-    door.set(PublishLimits(recipient=per_second(0.001, burst=1)))
+    door.set(PublishLimits(mailbox=MailboxBuckets(recipient=per_second(0.001, burst=1))))
     for number in range(5):
         assert await door.admit(a_wrap(BRIDGE, content=str(number))) == TAKEN
     door.inbox.verdict = Added.FULL
@@ -732,7 +780,9 @@ async def test_refused_request_withholds_nothing_afterwards(door: Door, request_
 
 # --- the first refusal wins
 
-LIMITS = PublishLimits(recipient=per_second(0.001, burst=1), quota_per_recipient=1, window=WINDOW)
+LIMITS = PublishLimits(
+    mailbox=MailboxBuckets(recipient=per_second(0.001, burst=1)), quota_per_recipient=1, window=WINDOW
+)
 USED = a_wrap(ALICE, content="takes the rate and the quota")
 USED_LIVE = a_wrap(BOB, kind=LIVE)
 OLD = a_wrap(ALICE, created_at=NOW - 2000)

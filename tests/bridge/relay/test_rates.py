@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.relay.rates import Rate, Rates, bytes_per_second, kib, per_second
+from bridge.relay.rates import MailboxBuckets, MailboxRates, Rate, bytes_per_second, kib, per_day, per_second
 
 
 def test_burst_is_there_at_once_and_then_the_rate_holds() -> None:
@@ -36,28 +36,45 @@ def test_rates_of_settings_are_kept_exactly(figure: float) -> None:
     assert rate.take(1 / figure) == 0
 
 
-def test_keys_have_separate_buckets() -> None:
-    rates = Rates(per_second(1, burst=1), maximum=10)
-    assert rates.take("alice", 0.0) == 0
-    assert rates.take("bob", 0.0) == 0
-    assert rates.take("alice", 0.0) == 1
+SMALL = MailboxBuckets(recipient=per_second(1, burst=2), sender=per_second(1, burst=1), kept=per_day(2))
 
 
-def test_no_more_keys_are_remembered_than_the_maximum() -> None:
-    rates = Rates(per_second(1, burst=1), maximum=3)
+def test_recipients_and_senders_have_separate_buckets() -> None:
+    rates = MailboxRates(SMALL, maximum=10)
+    assert rates.take("alice", "here", 0.0, is_kept=False) == 0
+    assert rates.take("alice", "here", 0.0, is_kept=False) == 1
+    assert rates.take("bob", "here", 0.0, is_kept=False) == 0
+    assert rates.take("alice", "there", 0.0, is_kept=False) == 0
+    assert rates.take("alice", "elsewhere", 0.0, is_kept=False) == 1
+
+
+def test_only_what_is_kept_counts_by_the_day() -> None:
+    rates = MailboxRates(SMALL, maximum=10)
+    for second in range(0, 20, 2):
+        assert rates.take("alice", "here", second, is_kept=False) == 0
+    for second in (20, 22):
+        assert rates.take("alice", "here", second, is_kept=True) == 0
+    assert rates.take("alice", "here", 24, is_kept=True) == pytest.approx(43_200 - 4)
+    assert rates.take("alice", "here", 24, is_kept=False) == 0
+    rates.not_kept("alice", "here")
+    assert rates.take("alice", "here", 26, is_kept=True) == 0
+    rates.not_kept("nobody", "here")
+
+
+def test_no_more_is_remembered_than_the_maximum() -> None:
+    rates = MailboxRates(SMALL, maximum=3)
     for number in range(50):
-        rates.take(str(number), 0.0)
+        rates.take(str(number), "here", 0.0, is_kept=True)
+        rates.take("alice", str(number), 0.0, is_kept=True)
     assert len(rates) == 3
 
 
-def test_the_key_longest_idle_is_forgotten_first() -> None:
-    rates = Rates(per_second(0.001, burst=1), maximum=2)
-    rates.take("old", 0.0)
-    rates.take("new", 0.0)
-    rates.take("old", 1.0)
-    rates.take("newer", 1.0)
-    assert rates.take("old", 1.0) > 0
-    assert rates.take("new", 1.0) == 0
+def test_who_was_longest_idle_is_forgotten_first() -> None:
+    rates = MailboxRates(MailboxBuckets(sender=per_second(0.001, burst=1)), maximum=2)
+    for name, second in (("old", 0.0), ("new", 0.0), ("old", 1.0), ("newer", 1.0)):
+        rates.take(name, "here", second, is_kept=False)
+    assert rates.take("old", "here", 1.0, is_kept=False) > 0
+    assert rates.take("new", "here", 1.0, is_kept=False) == 0
 
 
 def test_several_permits_are_taken_together_or_not_at_all() -> None:

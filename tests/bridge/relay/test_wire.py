@@ -12,7 +12,7 @@ import pytest
 
 from bridge.relay.endpoint import RelayEndpoint
 from bridge.relay.limits import RelayLimits
-from bridge.relay.rates import per_second
+from bridge.relay.rates import MailboxBuckets, per_second
 from nips.filter import Filter
 from nips.messages import Closed, Counted, Delivered, EndOfStored, Notice, write_count, write_publish, write_request
 from storage.sqlite import SqliteStorage
@@ -41,7 +41,7 @@ LIMITS = RelayLimits()
 LIMITS = replace(
     LIMITS,
     session=replace(LIMITS.session, events=MUCH, queries=MUCH, max_held_events=1000),
-    publish=replace(LIMITS.publish, recipient=MUCH),
+    publish=replace(LIMITS.publish, mailbox=MailboxBuckets(recipient=MUCH, sender=MUCH)),
     query=replace(LIMITS.query, page=7),
 )
 
