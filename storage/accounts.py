@@ -53,6 +53,12 @@ def find_caller(connection: sqlite3.Connection, vault: Vault, device_pubkey: str
     return _caller(vault, row) if row else None
 
 
+def is_device(connection: sqlite3.Connection, vault: Vault, pubkey: str) -> bool:
+    """Tell whether a key may act for an account."""
+    row = connection.execute("SELECT 1 FROM devices WHERE pubkey = ?", (_pubkey_index(vault, pubkey),)).fetchone()
+    return row is not None
+
+
 def record_seen(connection: sqlite3.Connection, vault: Vault, device_id: str, day: int) -> None:
     """Note the day on which a device was last seen."""
     # Most requests come on a day that is noted already; those write nothing.

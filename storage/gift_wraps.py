@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Sequence
 from nips.event import VerifiedEvent
 from nips.filter import Filter
 from nips.kinds import GIFT_WRAP
+from storage.accounts import is_device
 from storage.database import Database
 from storage.encryption import Vault, place
 from storage.relay_interface import Added, Position, StoredEvent
@@ -46,12 +47,23 @@ class SqliteGiftWraps:
         self._database = database
         self._mailboxes = Mailboxes()
 
-    async def add(self, wrap: VerifiedEvent, *, recipient: str, expires_at: int, quota: int) -> Added:
-        """Keep a wrap for its recipient: ADDED, DUPLICATE, DELETED, or FULL when `quota` wraps of others are there."""
-        vault, mailboxes = self._database.vault, self._mailboxes
-        return await self._database.keep(
-            Use.OTHERS, lambda connection: _add(connection, vault, mailboxes, wrap, recipient, expires_at, quota)
-        )
+    async def add(
+        self, wrap: VerifiedEvent, *, recipient: str, expires_at: int, quota: int, brief_until: int | None = None
+    ) -> Added:
+        """Keep a wrap for its recipient: ADDED, DUPLICATE, DELETED, or FULL when `quota` wraps of others are there.
+
+        Where room becomes scarce it is kept until `brief_until` at most, unless the recipient has an account.
+        """
+        vault, space, mailboxes = self._database.vault, self._database.space, self._mailboxes
+
+        def add(connection: sqlite3.Connection) -> Added:
+            until = expires_at
+            if not space.has_room(Use.STRANGERS_FOR_LONG) and not is_device(connection, vault, recipient):
+                space.require(Use.STRANGERS)
+                until = expires_at if brief_until is None else min(expires_at, brief_until)
+            return _add(connection, vault, mailboxes, wrap, recipient, until, quota)
+
+        return await self._database.keep(Use.OTHERS, add)
 
     async def query(
         self, wanted: Filter, *, recipients: Collection[str], now: int, limit: int, after: Position | None = None

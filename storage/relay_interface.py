@@ -71,8 +71,13 @@ class Withdrawal:
 class GiftWraps(Protocol):
     """Kind 1059 events kept for their recipients."""
 
-    async def add(self, wrap: VerifiedEvent, *, recipient: str, expires_at: int, quota: int) -> Added:
-        """Keep a wrap for its recipient: ADDED, DUPLICATE, DELETED, or FULL when `quota` wraps of others are there."""
+    async def add(
+        self, wrap: VerifiedEvent, *, recipient: str, expires_at: int, quota: int, brief_until: int | None = None
+    ) -> Added:
+        """Keep a wrap for its recipient: ADDED, DUPLICATE, DELETED, or FULL when `quota` wraps of others are there.
+
+        Where room becomes scarce it is kept until `brief_until` at most, unless the recipient has an account.
+        """
         ...
 
     async def query(

@@ -1,9 +1,10 @@
 """How much of the disk the database takes, and for what it may take more.
 
-Past `max_bytes` nothing more is kept for others: wraps and public events are refused until something has gone. Above
-that is a reserve: requests to delete may use half of it, wraps for the bridge all but the last sixteenth, and answers
-and clearing up the rest. There the file ends; a write that would make it longer is refused whole. Pages that deletions
-left free count as room, since SQLite uses them first.
+Keys without an account cost nothing, so anybody can send wraps to any number of them: past a half of `max_bytes` theirs
+are kept for a shorter time, and past three quarters not at all. Past `max_bytes` nothing more is kept for others: wraps
+and public events are refused until something has gone. Above that is a reserve: requests to delete may use half of it,
+wraps for the bridge all but the last sixteenth, and answers and clearing up the rest. There the file ends; a write that
+would make it longer is refused whole. Pages that deletions left free count as room, since SQLite uses them first.
 
 The log of changes (WAL) shrinks when it is folded into the file, which a reader that never ends holds up. When it is
 longer than `max_log_bytes` the writer waits a moment for readers to end; what is too long even then counts as taken.
@@ -44,14 +45,21 @@ class SpaceLimits:
 
 
 class Use(Enum):
-    """What a write keeps, with the share of the reserve that it may use."""
+    """What a write keeps, with the shares that it may use of the room for others and of the reserve."""
 
-    OTHERS = 0.0
-    DELETION = 1 / 2
-    REQUEST = 15 / 16
+    STRANGERS_FOR_LONG = (1 / 2, 0)
+    STRANGERS = (3 / 4, 0)
+    OTHERS = (1, 0)
+    DELETION = (1, 1 / 2)
+    REQUEST = (1, 15 / 16)
 
 
 _CLOSED = {
+    Use.STRANGERS_FOR_LONG: (
+        logging.WARNING,
+        "the database is half full: wraps for keys without an account are kept for a shorter time",
+    ),
+    Use.STRANGERS: (logging.WARNING, "the database is filling up: no wraps are kept for keys without an account"),
     Use.OTHERS: (logging.WARNING, "the database is full: nothing more is kept for others"),
     Use.DELETION: (logging.WARNING, "the database is full: requests to delete are refused"),
     Use.REQUEST: (logging.ERROR, "the database is full: requests to the bridge are refused"),
@@ -73,9 +81,13 @@ class Space:
         connection.execute(f"PRAGMA journal_size_limit = {limits.max_log_bytes}")
         self.look(connection)
 
+    def has_room(self, use: Use) -> bool:
+        """Tell whether there is room for that."""
+        return use not in self._closed
+
     def require(self, use: Use) -> None:
         """Raise `StorageFull` if there is no room for that."""
-        if use in self._closed:
+        if not self.has_room(use):
             raise StorageFull(f"{_CLOSED[use][1]} (storage.max_bytes = {self._limits.max_bytes})")
 
     def look(self, connection: sqlite3.Connection) -> None:
@@ -91,7 +103,8 @@ class Space:
         self._closed = closed
 
     def _bound(self, use: Use) -> float:
-        bound = self._limits.max_bytes + self._limits.reserve_bytes * use.value
+        of_others, of_reserve = use.value
+        bound = float(self._limits.max_bytes * of_others + self._limits.reserve_bytes * of_reserve)
         return bound * (1 - _SLACK) if use in self._closed else bound
 
     def _shorten_log(self, connection: sqlite3.Connection) -> int:

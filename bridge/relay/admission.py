@@ -246,7 +246,8 @@ class Admission:
 
     async def _keep_wrap(self, wrap: VerifiedEvent, sender: str = "") -> Added:
         recipient, expires_at = recipient_of(wrap), expiration(wrap)
-        kept_until = self._clock.now() + self._limits.retention_seconds
+        now = self._clock.now()
+        kept_until = now + self._limits.retention_seconds
         added = None
         try:
             added = await self._storage.gift_wraps.add(
@@ -254,6 +255,7 @@ class Admission:
                 recipient=recipient,
                 expires_at=kept_until if expires_at is None else min(expires_at, kept_until),
                 quota=self._limits.quota_per_recipient,
+                brief_until=now + self._limits.brief_retention_seconds,
             )
         finally:
             if added is not Added.ADDED:

@@ -105,6 +105,7 @@ def _publish(relay: RelaySettings, wraps: WrapSettings) -> PublishLimits:
         min_pow_difficulty=relay.min_pow_difficulty,
         max_wrap_tags=wraps.max_tags,
         retention_seconds=wraps.retention_seconds,
+        brief_retention_seconds=wraps.brief_retention_seconds,
         quota_per_recipient=wraps.quota_per_recipient,
         mailbox=MailboxBuckets(
             recipient=per_second(wraps.recipient_wraps_per_second, burst=wraps.recipient_wraps_burst),

@@ -71,6 +71,8 @@ class PublishLimits:
     """A wrap needs one; what else it carries is read by nobody."""
     retention_seconds: int = 30 * 86_400
     """How long a stored wrap without expiration is kept."""
+    brief_retention_seconds: int = 3 * 86_400
+    """The same for a key without an account, where room is scarce."""
     quota_per_recipient: int = 10_000
     """Wraps from others; the bridge's own answers have as much room of their own."""
     mailbox: MailboxBuckets = field(default_factory=MailboxBuckets)

@@ -237,6 +237,13 @@ class WrapSettings:
     retention_seconds: int = number(
         2_592_000, "How long a wrap without expiration is kept.", least=60, most=315_360_000
     )
+    brief_retention_seconds: int = number(
+        259_200,
+        "How long at most, for keys without an account, while the database is more than half full; past three "
+        "quarters nothing new is kept for them.",
+        least=60,
+        most=315_360_000,
+    )
     quota_per_recipient: int = number(
         10_000, "Wraps that are kept for one recipient, besides our own answers.", least=1, most=100_000_000
     )

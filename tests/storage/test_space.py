@@ -32,13 +32,22 @@ MAX, RESERVE = 1024 * KIB, 512 * KIB
 SMALL = SpaceLimits(max_bytes=MAX, reserve_bytes=RESERVE)
 BIG = "x" * 5000
 EXPIRY = NOW + 100
+BRIEF = 10
+OWNER = a_new_account(1).pubkey
 ROOM = Room(in_all=100_000, per_key=100_000)
+
+
+async def open_with_account(path: Path, key_ring: KeyRing, limits: Limits) -> SqliteStorage:
+    """Open a storage in which `OWNER` has an account."""
+    storage = await open_storage(path, key_ring, limits)
+    await storage.accounts.admit(a_new_account(1), max_accounts=10)
+    return storage
 
 
 @pytest.fixture
 async def small(path: Path, key_ring: KeyRing) -> AsyncIterator[SqliteStorage]:
     """Open a storage with little room."""
-    storage = await open_storage(path, key_ring, Limits(space=SMALL))
+    storage = await open_with_account(path, key_ring, Limits(space=SMALL))
     yield storage
     await storage.close()
 
@@ -53,8 +62,16 @@ def pages_in_use(path: Path) -> int:
 
 
 async def add_wrap(storage: SqliteStorage, number: int) -> Any:
-    wrap = a_wrap(number, to=a_hex(1), tags=[("x", BIG)])
-    return await storage.gift_wraps.add(wrap, recipient=a_hex(1), expires_at=EXPIRY, quota=100_000)
+    wrap = a_wrap(number, to=OWNER, tags=[("x", BIG)])
+    return await storage.gift_wraps.add(wrap, recipient=OWNER, expires_at=EXPIRY, quota=100_000)
+
+
+async def add_wrap_for_stranger(storage: SqliteStorage, number: int) -> Any:
+    stranger = a_hex(number, what="stranger")
+    wrap = a_wrap(number, to=stranger, tags=[("x", BIG)])
+    return await storage.gift_wraps.add(
+        wrap, recipient=stranger, expires_at=EXPIRY, quota=100_000, brief_until=NOW + BRIEF
+    )
 
 
 async def add_profile(storage: SqliteStorage, number: int) -> Any:
@@ -104,7 +121,7 @@ async def test_what_others_leave_ends_at_the_bound(small: SqliteStorage, path: P
 
 
 async def test_one_batch_does_not_pass_the_bound_by_more_than_itself(path: Path, key_ring: KeyRing) -> None:
-    storage = await open_storage(path, key_ring, Limits(space=SMALL, max_batch=10))
+    storage = await open_with_account(path, key_ring, Limits(space=SMALL, max_batch=10))
     async with within(30):
         outcomes = await asyncio.gather(*(add_wrap(storage, number) for number in range(500)), return_exceptions=True)
     await storage.close()
@@ -166,8 +183,29 @@ async def test_wraps_that_do_not_open_take_no_room(small: SqliteStorage, path: P
     assert pages_in_use(path) == before
 
 
+async def test_wraps_for_keys_without_an_account_end_at_three_quarters(small: SqliteStorage, path: Path) -> None:
+    async with within(30):
+        taken = await fill(small, add_wrap_for_stranger)
+    assert taken > 50
+    assert MAX * 3 / 4 <= pages_in_use(path) <= MAX * 3 / 4 + 16 * KIB
+    assert await add_wrap(small, 10_000) is Added.ADDED
+    assert await add_profile(small, 10_000) is Added.ADDED
+
+
+async def test_wraps_for_keys_without_an_account_stay_for_a_shorter_time_past_a_half(
+    small: SqliteStorage, path: Path
+) -> None:
+    async with within(30):
+        taken = await fill(small, add_wrap_for_stranger)
+        removed = await small.purge(now=NOW + BRIEF, buckets={})
+    assert taken / 4 < removed["gift_wraps"] < taken / 2
+    # There is room for them again, and those of before the half are there for as long as any other.
+    assert await add_wrap_for_stranger(small, 20_000) is Added.ADDED
+    assert (await small.purge(now=EXPIRY - 1, buckets={}))["gift_wraps"] == 1
+
+
 async def test_file_never_outgrows_its_end_and_nothing_acknowledged_is_lost(path: Path, key_ring: KeyRing) -> None:
-    storage = await open_storage(path, key_ring, Limits(space=SMALL))
+    storage = await open_with_account(path, key_ring, Limits(space=SMALL))
     async with within(60):
         wraps = await fill(storage, add_wrap)
         entries = await fill(storage, add_entry)
@@ -214,28 +252,30 @@ async def test_operator_reads_one_line_for_each_crossing(
                     await add_wrap(small, 5000 + number)
             await small.purge(now=EXPIRY, buckets={})
     full = "the database is full: nothing more is kept for others"
-    assert [record.getMessage() for record in caplog.records] == [full, f"no more: {full}"] * 2
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line for line in lines if full in line] == [full, f"no more: {full}"] * 2
+    assert len(lines) == len(set(lines)) * 2 == 12
 
 
 async def test_one_wrap_that_goes_does_not_open_the_door_for_one_that_comes(small: SqliteStorage) -> None:
     async with within(30):
         await fill(small, add_wrap)
-    wrap = a_wrap(0, to=a_hex(1), tags=[("x", BIG)])
+    wrap = a_wrap(0, to=OWNER, tags=[("x", BIG)])
     named = Deletion(ids=frozenset({wrap.id}), addresses=frozenset(), of_wraps=True)
     await small.deletions.delete(an_event(author=0, kind=5), named, room=ROOM)
-    assert await small.gift_wraps.count([(Filter(ids=frozenset({wrap.id})), [a_hex(1)])], now=NOW) == 0
+    assert await small.gift_wraps.count([(Filter(ids=frozenset({wrap.id})), [OWNER])], now=NOW) == 0
     with pytest.raises(StorageFull):
         await add_wrap(small, 5000)
 
 
 async def test_database_that_is_full_already_is_opened_and_is_full(path: Path, key_ring: KeyRing) -> None:
-    storage = await open_storage(path, key_ring)
+    storage = await open_with_account(path, key_ring, Limits())
     async with within(30):
         for number in range(300):
             await add_wrap(storage, number)
     await storage.close()
     size = path.stat().st_size
-    storage = await open_storage(
+    storage = await open_with_account(
         path, key_ring, Limits(space=SpaceLimits(max_bytes=size // 4, reserve_bytes=size // 4))
     )
     with pytest.raises(StorageFull):
@@ -265,7 +305,7 @@ def read_without_pause(path: Path, stop: Event) -> None:
 
 
 async def test_log_does_not_grow_because_somebody_always_reads(path: Path, key_ring: KeyRing) -> None:
-    storage = await open_storage(path, key_ring, Limits(space=SpaceLimits(max_log_bytes=LOG_BYTES)))
+    storage = await open_with_account(path, key_ring, Limits(space=SpaceLimits(max_log_bytes=LOG_BYTES)))
     log = path.with_name(f"{path.name}-wal")
     stop = Event()
     longest = 0
@@ -283,7 +323,7 @@ async def test_log_does_not_grow_because_somebody_always_reads(path: Path, key_r
 
 async def test_log_that_a_reader_holds_up_counts_as_taken(path: Path, key_ring: KeyRing) -> None:
     limits = SpaceLimits(max_bytes=2 * MAX, reserve_bytes=RESERVE, max_log_bytes=LOG_BYTES)
-    storage = await open_storage(path, key_ring, Limits(space=limits))
+    storage = await open_with_account(path, key_ring, Limits(space=limits))
     log = path.with_name(f"{path.name}-wal")
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN")

@@ -7,6 +7,7 @@ import http.client
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from tests.bridge.relay.builders import (
     doors_to,
 )
 from tests.bridge.relay.peer import peer
+from tests.storage.builders import a_new_account
 from tests.support.clock import FixedClock
 from tests.support.deadline import within
 from tests.support.entropy import SeededEntropy
@@ -371,6 +373,7 @@ async def test_request_that_takes_too_long_is_closed_and_others_go_on(start: Sta
 async def test_full_relay_refuses_others_events_and_serves_what_it_has(start: Start, tmp_path: Path) -> None:
     space = SpaceLimits(max_bytes=512 * 1024, reserve_bytes=2**20)
     storage = await open_storage(tmp_path / "small.db", KeyRing([(1, bytes(32))]), Limits(space=space))
+    await storage.accounts.admit(replace(a_new_account(), pubkey=ALICE.public_key), max_accounts=1)
     async with within(30), start(storage=storage) as relay, peer(relay.url) as client:
         accepted: list[str] = []
         while (await client.publish(wrap := a_wrap(content=f"{len(accepted)} {'x' * 20_000}"))).accepted:
@@ -386,6 +389,24 @@ async def test_full_relay_refuses_others_events_and_serves_what_it_has(start: St
         assert not isinstance(found, Closed)
         assert sorted(found) == sorted(accepted)
     await storage.close()
+
+
+async def test_wraps_for_keys_without_an_account_go_first_where_room_is_scarce(
+    start: Start, tmp_path: Path, clock: FixedClock
+) -> None:
+    space = SpaceLimits(max_bytes=512 * 1024, reserve_bytes=2**20)
+    storage = await open_storage(tmp_path / "small.db", KeyRing([(1, bytes(32))]), Limits(space=space))
+    limits = RelayLimits(publish=PublishLimits(brief_retention_seconds=100))
+    try:
+        async with within(30), start(storage=storage, limits=limits) as relay, peer(relay.url) as client:
+            taken = 0
+            while (await client.publish(a_wrap(content=f"{taken} {'x' * 20_000}"))).accepted:
+                taken += 1
+        early, late = [(await storage.purge(now=clock.now() + later, buckets={}))["gift_wraps"] for later in (99, 100)]
+    finally:
+        await storage.close()
+    assert early == 0
+    assert 0 < late < taken
 
 
 async def test_live_wrap_deleted_before_a_restart_is_not_passed_on_after_it(start: Start) -> None:
