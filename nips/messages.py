@@ -5,6 +5,7 @@ Texts are written here and nowhere else, so a quote in somebody's subscription i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -161,17 +162,29 @@ class Challenge:
 RelayMessage = Delivered | Ok | EndOfStored | Counted | Closed | Notice | Challenge
 
 
+_ASKED = re.compile(r'\s*\[\s*"(REQ|COUNT)"\s*,\s*"([^"\\\x00-\x1f\ud800-\udfff]{1,64})"')
+_SENT = re.compile(r'\s*\[\s*"(EVENT|AUTH)"\s*,\s*\{')
+_ID_FIELD = re.compile(r'"id"\s*:\s*"([0-9a-f]{64})"')
+
+_SALVAGE_REACH = 1000
+"""Characters in which the id of an event is looked for that cannot be read."""
+
+
 class Unusable(InvalidMessage):
     """A message that breaks a rule, with what is needed to say so in the right form.
 
-    `subject` is the event id or the subscription id, where one could be read.
+    `subject` is the event id or the subscription id, where one could be read; of text that `is_garbled`, that it cannot
+    be read as JSON with one meaning, from its beginning.
     """
 
-    def __init__(self, reason: str, verb: str | None = None, subject: str | None = None) -> None:
+    def __init__(
+        self, reason: str, verb: str | None = None, subject: str | None = None, *, is_garbled: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.verb = verb
         self.subject = subject
+        self.is_garbled = is_garbled
 
 
 class Unsupported(Unusable):
@@ -201,10 +214,20 @@ def _parse(text: str, max_bytes: int) -> tuple[str, list[Any]]:
     try:
         message = parse(text, max_bytes=max_bytes)
     except ValueError as error:
-        raise Unusable(str(error)) from None
+        raise Unusable(str(error), *_salvaged(text), is_garbled=True) from None
     if not isinstance(message, list) or not message or not isinstance(message[0], str):
         raise Unusable("a message is an array that begins with its verb")
     return message[0], message
+
+
+def _salvaged(text: str) -> tuple[str | None, str | None]:
+    """Return verb and subject of a text that is refused as a whole, where its beginning shows them plainly."""
+    if asked := _ASKED.match(text):
+        return asked[1], asked[2]
+    if sent := _SENT.match(text):
+        identity = _ID_FIELD.search(text, sent.end(), sent.end() + _SALVAGE_REACH)
+        return sent[1], identity[1] if identity else None
+    return None, None
 
 
 def _event(verb: str, value: object) -> Event:

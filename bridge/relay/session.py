@@ -163,6 +163,8 @@ class Session:
 
     def _refuse(self, error: Unusable, moment: Moment) -> Sequence[Action]:
         words = words_for(error)
+        if error.is_garbled and error.subject is not None:
+            self.count_bad_frame()
         match error.verb, error.subject:
             case "EVENT" | "AUTH", str(event_id):
                 self._charge(self._events if error.verb == "EVENT" else self._queries, moment)

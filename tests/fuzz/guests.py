@@ -52,6 +52,8 @@ class Guest:
         try:
             message = parse(frame, max_bytes=1_000_000)
         except ValueError:
+            # Whoever can be made out to ask for something is told CLOSED for it.
+            self.asked.update(frame.split('"')[3:4])
             return
         if isinstance(message, list) and len(message) > 1:
             if isinstance(message[1], str):

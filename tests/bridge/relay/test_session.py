@@ -588,3 +588,36 @@ def test_limits_of_messages_come_from_the_session_limits() -> None:
     session = a_session(SessionLimits(message=MessageLimits(max_filters=1, max_subscription_id=2)))
     assert answered(session, '["REQ","s",{},{}]') == Closed("s", "invalid: more than 1 filters")
     assert isinstance(answered(session, '["REQ","sss",{}]'), Notice)
+
+
+@pytest.mark.parametrize(
+    ("frame", "answer"),
+    [
+        ('["REQ","x",{"until":18446744073709551615}]', Closed("x", "invalid: integer out of range")),
+        ('["COUNT", "x", {"since":9007199254740992}]', Closed("x", "invalid: integer out of range")),
+        ('["REQ","x",{"kinds":[1],"kinds":[2]}]', Closed("x", "invalid: a key appears twice in one object")),
+        (f'["EVENT",{{"id":"{"ab" * 32}","created_at":1e999}}]', Ok("ab" * 32, False, "invalid: number out of range")),
+        (
+            f'["EVENT",{{"content":"\\ud800","id":"{"ab" * 32}"}}]',
+            Ok("ab" * 32, False, "invalid: lone surrogate in a string"),
+        ),
+    ],
+)
+def test_frame_refused_for_its_json_is_refused_for_what_it_is_about(frame: str, answer: object) -> None:
+    assert answered(a_session(), frame) == answer
+
+
+@pytest.mark.parametrize(
+    "frame", ['["REQ","x\\"y",NaN]', '["REQ",NaN]', '["CLOSE","x",NaN]', '["EVENT",{"id":"ab",NaN}]', "NaN"]
+)
+def test_frame_that_does_not_show_what_it_is_about_gets_a_notice(frame: str) -> None:
+    assert isinstance(answered(a_session(), frame), Notice)
+
+
+def test_frames_refused_for_their_json_end_the_connection_when_they_are_too_many() -> None:
+    session = a_session(SessionLimits(max_bad_frames=3))
+    for _ in range(2):
+        session.receive('["REQ","x",NaN]', MOMENT)
+        assert session.farewell is None
+    session.receive('["REQ","x",NaN]', MOMENT)
+    assert session.farewell == Farewell(1008, "too many frames that make no sense")
