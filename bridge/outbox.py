@@ -43,6 +43,9 @@ BATCH = 16
 PAUSE_SECONDS = 1.0
 """Wait after the storage failed."""
 
+SETTLE_SECONDS = 1.0
+"""How long a wrap that was answered live may still come again: its OK may have been lost, and the answer with it."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxRules:
@@ -96,9 +99,9 @@ class Outbox:
         self._came: dict[str, None] = {}
         self._has_come = asyncio.Event()
         self._delivered: list[int] = []
-        self._done_with: deque[tuple[InboxId, int]] = deque(maxlen=rules.max_live_waiting)
-        """Wraps whose answers were delivered without a row, and until when they are remembered. To forget one does no
-        harm: should it come again, its answer is repeated."""
+        self._done_with: deque[tuple[float, InboxId, int]] = deque(maxlen=rules.max_live_waiting)
+        """Wraps that were answered live: when, and until when they are remembered. To forget one does no harm."""
+        self._is_done_with_some = asyncio.Event()
         self._has_delivered = asyncio.Event()
         self._removing = asyncio.Lock()
 
@@ -149,8 +152,9 @@ class Outbox:
         for reply in replies:
             if isinstance(reply, QueuedReply) and not await self._reaches(reply, response):
                 await self.send([reply], await self._outbox.add([reply]), response)
-        self._done_with.extend((wrap, seen_until) for wrap in wraps)
-        self._has_delivered.set()
+        now = asyncio.get_running_loop().time()
+        self._done_with.extend((now, wrap, seen_until) for wrap in wraps)
+        self._is_done_with_some.set()
 
     async def _reaches(self, reply: QueuedReply, response: Rumor) -> bool:
         try:
@@ -178,6 +182,7 @@ class Outbox:
         """Keep every destination supplied until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_whenever(self._has_delivered, self._remove, "delivered answers not removed"))
+            tasks.create_task(self._settle_in_time())
             tasks.create_task(_whenever(self._has_come, self._deliver_waiting, "live answers not delivered"))
             for lane in self._lanes.values():
                 tasks.create_task(self._supply(lane))
@@ -188,6 +193,7 @@ class Outbox:
             await lane.idle.wait()
         await self._deliver_waiting()
         await self._remove()
+        await self._settle(asyncio.get_running_loop().time())
 
     def _deliver_soon(self, pubkey: str) -> None:
         self._came[pubkey] = None
@@ -263,19 +269,34 @@ class Outbox:
         async with self._removing:
             self._has_delivered.clear()
             numbers, self._delivered = self._delivered, []
-            done_with = list(self._done_with)
-            self._done_with.clear()
             try:
                 if numbers:
                     await self._outbox.delivered(numbers)
-                    numbers = []
-                if done_with:
-                    latest = max(seen_until for _, seen_until in done_with)
-                    await self._inbox.settle([wrap for wrap, _ in done_with], seen_until=latest)
             except BaseException:
                 self._delivered += numbers
                 self._has_delivered.set()
                 raise
+
+    async def _settle_in_time(self) -> None:
+        while True:
+            await self._is_done_with_some.wait()
+            await asyncio.sleep(SETTLE_SECONDS)
+            try:
+                await self._settle(asyncio.get_running_loop().time() - SETTLE_SECONDS)
+            except StorageError as error:
+                log.warning("answered requests not settled", extra={"facts": where(error)})
+
+    async def _settle(self, until: float) -> None:
+        """Remember the wraps whose answers were delivered by a time, since they would be answered again."""
+        wraps, latest = [], 0
+        while self._done_with and self._done_with[0][0] <= until:
+            _, wrap, seen_until = self._done_with.popleft()
+            wraps.append(wrap)
+            latest = max(latest, seen_until)
+        if not self._done_with:
+            self._is_done_with_some.clear()
+        if wraps:
+            await self._inbox.settle(wraps, seen_until=latest)
 
     async def _supply(self, lane: _Lane) -> None:
         while True:

@@ -49,7 +49,7 @@ async def take_note(socket: ClientConnection, asker: Asker, unacknowledged: dict
     if message[0] == "EVENT":
         return asker.read(message[2])
     verb, wrap_id, accepted, reason = message
-    assert (verb, accepted, reason) == ("OK", True, "")
+    assert (verb, accepted) == ("OK", True), reason
     del unacknowledged[wrap_id]
 
 
