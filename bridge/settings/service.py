@@ -124,7 +124,7 @@ class LimiterSettings:
 
 @dataclass(frozen=True, slots=True)
 class PermitSettings:
-    """How often an account may ask; a permit is taken for each request."""
+    """How often an account may ask; a permit is taken for each request that is answered for the first time."""
 
     turn: LimiterSettings = table(LimiterSettings(burst=100, refill_seconds=600), "TURN credentials, per account.")
     info: LimiterSettings = table(
