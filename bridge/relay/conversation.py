@@ -12,9 +12,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.relay.admission import Admission, Keeping, Verdict
+from bridge.relay.admission import KNOWN, Admission, Keeping, Verdict
 from bridge.relay.faults import note_fault
-from bridge.relay.refusals import is_foreseen, words_for
+from bridge.relay.refusals import Blocked, is_foreseen, words_for
 from bridge.relay.session import Admit, Authenticated, Farewell, Moment, Open, Reply, Session, Shut, Tally
 from bridge.relay.stored import StoredEvents, hint_about
 from bridge.relay.subscriptions import Push, Subscription, Subscriptions
@@ -106,11 +106,15 @@ class Conversation:
                 event, keys=self._session.keys, wait_seconds=action.wait_seconds, sender=self._session.sender
             )
         except Exception as error:
-            if isinstance(error, InvalidEvent) and action.wait_seconds:
-                # Verifying what is forged costs more than forging it, so beyond its rate nobody goes on with that.
+            if isinstance(error, InvalidEvent | Blocked) and action.wait_seconds:
+                # Verifying costs us more than them, so beyond its rate nobody goes on with what is forged or not taken.
                 self._session.count_bad_frame()
             return self._refuse(event, error)
-        return write_ok(event.id, True, verdict.message) if isinstance(verdict, Verdict) else self._keep(event, verdict)
+        if not isinstance(verdict, Verdict):
+            return self._keep(event, verdict)
+        if verdict == KNOWN and action.wait_seconds:
+            self._session.count_bad_frame()
+        return write_ok(event.id, True, verdict.message)
 
     async def _keep(self, event: Event, keeping: Keeping) -> str:
         try:

@@ -38,7 +38,9 @@ class StorageSettings:
         10_000, "Writes that may wait; beyond that new work is refused for the moment.", least=1, most=10_000_000
     )
     max_batch: int = number(500, "Writes that are gathered into one commit.", least=1, most=100_000)
-    readers: int = number(2, "Connections that read what clients ask for; the bridge has one of its own.", least=1, most=64)
+    readers: int = number(
+        2, "Connections that read what clients ask for; the bridge has one of its own.", least=1, most=64
+    )
     max_bytes: int = number(
         4_294_967_296,
         "Size of the database beyond which no more wraps and public events of others are kept.",

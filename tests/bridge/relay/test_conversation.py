@@ -348,6 +348,19 @@ async def test_client_that_leaves_amid_stored_events_leaves_nothing(talk: Talk) 
     assert len(talk.backstage.subscriptions) == 0
 
 
+@pytest.mark.parametrize("event", [an_event(kind=24133), an_event(kind=1)], ids=["repeated", "not taken"])
+async def test_whoever_repeats_or_sends_what_is_not_taken_beyond_the_rate_is_sent_away(
+    backstage: Backstage, event: VerifiedEvent
+) -> None:
+    talk = Talk(backstage, SessionLimits(max_bad_frames=3, events=per_second(1, burst=5)))
+    for _ in range(5):
+        await talk.answers(write_publish(event))
+    assert talk.conversation.farewell is None
+    for _ in range(3):
+        await talk.answers(write_publish(event))
+    assert talk.conversation.farewell is not None
+
+
 async def test_forger_beyond_its_rate_is_sent_away(backstage: Backstage) -> None:
     talk = Talk(backstage, SessionLimits(events=per_second(1, burst=3), max_bad_frames=1))
     forged = altered(a_wrap(), sig=an_event().sig)
