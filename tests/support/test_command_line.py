@@ -96,6 +96,8 @@ def test_interrupt_is_told_in_one_line_and_status_130(arguments: list[str], begu
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         start_new_session=True,
+        # Whoever is started in the background of a shell ignores it, and all its children do.
+        preexec_fn=_heed_interrupts,
     ) as process:
         assert process.stdout is not None
         until = time.monotonic() + 60 * SCALE
@@ -108,3 +110,7 @@ def test_interrupt_is_told_in_one_line_and_status_130(arguments: list[str], begu
     assert process.returncode == command_line.EXIT_INTERRUPTED
     assert said.splitlines()[-1] == "interrupted"
     assert "Traceback" not in said
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
