@@ -44,11 +44,6 @@ def _points(x_only: bytes) -> tuple[Any, Any] | None:
     return point, even
 
 
-def is_on_curve(public_key: PublicKey) -> bool:
-    """Tell whether a key is the x coordinate of a point of the curve."""
-    return _points(bytes.fromhex(parse_public_key(public_key))) is not None
-
-
 def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
     """Check a BIP-340 signature over a message; malformed keys and signatures are simply not valid."""
     if len(public_key) != 32 or len(signature) != 64 or (points := _points(public_key)) is None:

@@ -7,8 +7,8 @@ import gc
 import logging
 import os
 import signal
+import sys
 from collections.abc import Sequence
-from contextlib import suppress
 
 from rich.console import Console
 
@@ -87,9 +87,19 @@ def _greet(bridge: Bridge, settings: Settings) -> None:
     is_public = bool(settings.bridge.public_url or settings.upstream.relays)
     if not is_public:
         facts.append(("reach", "this machine only, until public_url in relay.toml says where others find it"))
-    with suppress(BrokenPipeError):
-        code = f"nostr:{dict(facts)['nprofile']}" if is_public else None
-        show_card(Console(), f"{settings.bridge.name} is answering", facts, code=code)
+    code = f"nostr:{dict(facts)['nprofile']}" if is_public else None
+    show_card(_Stdout(), f"{settings.bridge.name} is answering", facts, code=code)
+
+
+class _Stdout(Console):
+    """Prints as long as somebody reads: who has seen enough (`| head -1`) is no reason to stop."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        # What could not be written is written once more when the interpreter ends.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _turn(turn: TurnSettings) -> str:

@@ -124,6 +124,34 @@ async def test_second_interrupt_ends_it_at_once_though_a_client_does_not_answer_
         writer.close()
 
 
+async def test_reader_of_the_card_that_goes_away_is_no_reason_to_stop(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert switchboard("init", "--home", str(home), "--port", "0").returncode == 0
+    unread, card = os.pipe()
+    os.close(unread)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            "switchboard", "run", "--home", str(home), stdout=card, stderr=asyncio.subprocess.PIPE
+        )
+    finally:
+        os.close(card)
+    assert process.stderr is not None
+    try:
+        async with within(30):
+            while (line := json.loads(await process.stderr.readline()))["message"] != "ready":
+                pass
+            async with connect(line["url"]) as client:
+                assert json.loads(await client.recv())[0] == "AUTH"
+            process.send_signal(signal.SIGTERM)
+            rest = await process.stderr.read()
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert [json.loads(line)["level"] for line in rest.splitlines()] == ["info"] * 2
+
+
 async def test_port_that_is_taken_is_named_with_what_to_do(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
