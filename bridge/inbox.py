@@ -57,7 +57,7 @@ class _Fate(Enum):
     LATE = auto()
     """It is still being worked on."""
     TROUBLE = auto()
-    """Nobody works on it any more; nothing was recorded."""
+    """Nobody works on it any more, and it is not done with."""
 
 
 @dataclass(slots=True, eq=False)
@@ -108,6 +108,7 @@ class Inbox:
         self._dispatcher = dispatcher
         self._clock = clock
         self._rules = rules
+        # Connections and links bound how many wraps they bring at once.
         self._accepting: dict[InboxId, asyncio.Event] = {}
         # As long as the table that it mirrors, which holds `max_waiting` rows at most, and as many as are worked on.
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()

@@ -76,7 +76,9 @@ def test_proxy_is_known_by_the_address_it_has_on_a_socket_of_both_kinds() -> Non
 @given(st.lists(st.text()))
 def test_any_header_gives_an_address(forwarded: list[str]) -> None:
     addresses = behind("10.0.0.0/8", "0.0.0.0/1")
-    addresses.leave(addresses.enter(addresses.caller(PROXY, forwarded)))
+    caller = addresses.caller(PROXY, forwarded)
+    assert caller
+    addresses.leave(addresses.enter(caller))
 
 
 @pytest.mark.parametrize(
