@@ -18,9 +18,9 @@ from typing import Any, Self
 
 from bench.machine import pinned
 from bridge.home import SETTINGS_FILE
+from bridge.settings.accounts import LimiterSettings
 from bridge.settings.reading import load_settings
 from bridge.settings.rendering import render
-from bridge.settings.service import LimiterSettings
 from bridge.settings.tree import Settings
 from nips.keys import PublicKey
 from nips.nip19 import decode_npub

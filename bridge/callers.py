@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from bridge.errors import Forbidden, Unauthorized, Unavailable
-from bridge.settings.service import Admission
+from bridge.settings.accounts import Admission
 from client.clock import Clock
 from client.entropy import Entropy
 from nips.keys import PublicKey

@@ -24,8 +24,9 @@ from bridge.services.account import AccountGet
 from bridge.services.info import BridgeInfo
 from bridge.services.service import Service
 from bridge.services.turn import TurnGetCredentials
-from bridge.settings.service import LimiterSettings, TurnProvider, TurnSettings
+from bridge.settings.accounts import LimiterSettings
 from bridge.settings.tree import Settings
+from bridge.settings.turn import TurnProvider, TurnSettings
 from bridge.turn import provider as turn
 from bridge.turn.coturn import CoturnProvider
 from bridge.turn.static import StaticProvider

@@ -28,9 +28,12 @@ NOT_IN_PURE = {"asyncio", "socket", "sqlite3", "aiosqlite", "websockets", "time"
 
 # A path ending in a slash stands for everything below it.
 ONLY_IN: dict[str, set[str]] = {
+    "aiohttp": {"bridge/http.py", "bridge/health/server.py"},
     "aiosqlite": {"storage/"},
     "cryptography": {"nips/nip44.py", "storage/encryption.py"},
+    "dns": {"bridge/turn/resolver.py"},
     "orjson": {"nips/strict_json.py"},
+    "prometheus_client": {"bridge/health/"},
     "pybase64": {"nips/nip44.py"},
     "random": set(),
     "secp256k1": {"nips/keys.py"},
@@ -41,6 +44,7 @@ ONLY_IN: dict[str, set[str]] = {
 
 CLOCK = {"client/clock.py"}
 USED_ONLY_IN: dict[str, set[str]] = {
+    "aiohttp": {"bridge/http.py", "bridge/health/server.py"},
     "asyncio.create_task": set(),  # a TaskGroup owns every task
     "asyncio.ensure_future": set(),
     "datetime.date.today": CLOCK,

@@ -23,8 +23,8 @@ from bridge.app import Bridge, running_bridge
 from bridge.cli.init import make_home
 from bridge.home import Home, write_secret
 from bridge.program import typed
-from bridge.settings.service import TurnProvider
 from bridge.settings.tree import Settings
+from bridge.settings.turn import TurnProvider
 from bridge.turn.coturn_server import HOST, CoturnFailed, CoturnServer, coturn_server, is_installed
 from client.bridge import BridgeClient
 from client.clock import SystemClock

@@ -23,8 +23,8 @@ from bridge.program import typed
 from bridge.settings.ice_url import IceUrl, is_address, parse_ice_url
 from bridge.settings.reading import parse_settings
 from bridge.settings.rendering import render
-from bridge.settings.service import TurnProvider
 from bridge.settings.tree import Settings
+from bridge.settings.turn import TurnProvider
 from client.entropy import SystemEntropy
 from nips.keys import SecretKey
 from storage.database_file import holds_data

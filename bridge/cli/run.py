@@ -18,8 +18,8 @@ from bridge.cli.options import DEFAULT_HOME, HomeOption
 from bridge.home import Home
 from bridge.logs import set_up_logging
 from bridge.program import typed
-from bridge.settings.service import TurnProvider, TurnSettings
 from bridge.settings.tree import Settings
+from bridge.settings.turn import TurnProvider, TurnSettings
 from client.clock import SystemClock
 from client.entropy import SystemEntropy
 

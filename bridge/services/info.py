@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bridge.callers import Caller
 from bridge.services.service import Outcome, Params
-from bridge.settings.service import Admission
+from bridge.settings.accounts import Admission
 from nips.keys import PublicKey
 from storage.permits import Bucket
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from bridge.settings.problems import Problem
 from bridge.settings.relay_url import relay_identity
-from bridge.settings.service import TurnProvider
 from bridge.settings.tree import Settings
+from bridge.settings.turn import TurnProvider
 from bridge.settings.values import write_value
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bridge.settings.accounts import AccountSettings, PermitSettings
 from bridge.settings.endpoint import BridgeSettings, CompatSettings, RelaySettings, UpstreamSettings, WrapSettings
 from bridge.settings.keys import table
-from bridge.settings.service import AccountSettings, InboxSettings, PermitSettings, ReplySettings, TurnSettings
+from bridge.settings.requests import InboxSettings, ReplySettings
+from bridge.settings.turn import TurnSettings
 from bridge.settings.upkeep import LogSettings, StopSettings, StorageSettings
 
 

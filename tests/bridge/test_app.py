@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from bridge.app import in_steps
 from bridge.errors import StartupError
 from bridge.home import Home
-from bridge.settings.service import TurnProvider
+from bridge.settings.turn import TurnProvider
 from client.errors import BridgeRefusal
 from nips import kinds
 from nips.keys import SecretKey

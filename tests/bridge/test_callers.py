@@ -10,7 +10,7 @@ import pytest
 
 from bridge.callers import AccountCaller, AdmissionRules, AnonymousCaller, Caller, Door
 from bridge.errors import Forbidden, Unauthorized, Unavailable
-from bridge.settings.service import Admission
+from bridge.settings.accounts import Admission
 from nips.keys import PublicKey
 from protocol.catalogue import load_catalogue
 from storage.sqlite import SqliteStorage

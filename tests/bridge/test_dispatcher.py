@@ -10,7 +10,7 @@ import pytest
 
 from bridge.dispatcher import is_passing
 from bridge.errors import ProviderFailed
-from bridge.settings.service import Admission
+from bridge.settings.accounts import Admission
 from storage.errors import DamagedValue, StorageBusy, StorageError, StorageFailed, StorageKeyMissing
 from tests.support.edges import ScriptedProvider
 from tests.support.pipeline import LIVE, Client, Json, Pipeline, a_pipeline

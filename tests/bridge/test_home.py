@@ -14,7 +14,7 @@ from bridge.errors import StartupError
 from bridge.home import MAX_SECRET_FILE_BYTES, Home, storage_limits, write_secret
 from bridge.identity import make_identity
 from bridge.settings.problems import SettingsError
-from bridge.settings.service import InboxSettings
+from bridge.settings.requests import InboxSettings
 from bridge.settings.tree import Settings
 from bridge.settings.upkeep import StorageSettings
 from storage.database import Limits

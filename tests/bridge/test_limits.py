@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bridge import inbox
 from bridge.errors import ProviderFailed
-from bridge.settings.service import Admission
+from bridge.settings.accounts import Admission
 from nips.nip59 import Rumor
 from storage.errors import StorageFailed
 from storage.interface import Answer, Dossier

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import ProviderFailed
-from bridge.settings.service import Admission
+from bridge.settings.accounts import Admission
 from protocol.catalogue import load_catalogue
 from tests.support.contract import FIXED_TEXTS, STATUSES
 from tests.support.edges import ScriptedProvider

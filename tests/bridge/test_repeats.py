@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bridge.errors import ProviderFailed, Unavailable
-from bridge.settings.service import Admission
+from bridge.settings.accounts import Admission
 from client.publications import Outcome
 from storage.interface import HERE, Dossier
 from tests.support.clock import FixedClock

@@ -9,15 +9,9 @@ import pytest
 
 from bridge.errors import StartupError
 from bridge.home import Home, write_secret
-from bridge.settings.service import (
-    Admission,
-    CoturnSettings,
-    LimiterSettings,
-    StaticSettings,
-    TurnProvider,
-    TurnSettings,
-)
+from bridge.settings.accounts import Admission, LimiterSettings
 from bridge.settings.tree import Settings
+from bridge.settings.turn import CoturnSettings, StaticSettings, TurnProvider, TurnSettings
 from bridge.turn.coturn import coturn_password
 from bridge.wiring import admission_rules, bucket_of, build_provider, wrap_window
 from nips.nip19 import encode_npub

@@ -15,7 +15,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from bridge.settings.service import LimiterSettings
+from bridge.settings.accounts import LimiterSettings
 from bridge.settings.tree import Settings
 from client.clock import SystemClock
 from client.entropy import SystemEntropy, draw_key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bridge.settings.service import LimiterSettings
+from bridge.settings.accounts import LimiterSettings
 from bridge.settings.tree import Settings
 
 RETENTION_SECONDS = 60

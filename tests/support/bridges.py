@@ -11,8 +11,8 @@ from pathlib import Path
 from bridge.app import Bridge, running_bridge
 from bridge.cli.init import make_home
 from bridge.home import Home, write_secret
-from bridge.settings.service import TurnProvider
 from bridge.settings.tree import Settings
+from bridge.settings.turn import TurnProvider
 from client.bridge import BridgeClient
 from client.clock import Clock, SystemClock
 from client.connection import RelayConnection

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.settings.service import TurnProvider
 from bridge.settings.tree import Settings
+from bridge.settings.turn import TurnProvider
 from tests.support.deadline import within
 from tests.support.process import LogLine, ProgramFailed, Switchboard
 

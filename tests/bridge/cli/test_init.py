@@ -11,8 +11,8 @@ import pytest
 
 from bridge.home import Home
 from bridge.settings.reading import load_settings
-from bridge.settings.service import TurnProvider
 from bridge.settings.tree import Settings
+from bridge.settings.turn import TurnProvider
 from nips.nip19 import Profile, encode_nprofile, encode_npub, encode_nsec
 from storage.key_file import CREDENTIAL, VARIABLE, make_key_file
 from tests.bridge.cli.commands import switchboard

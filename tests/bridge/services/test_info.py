@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge.services.info import bucket_figures
-from bridge.settings.service import Admission, LimiterSettings
+from bridge.settings.accounts import Admission, LimiterSettings
 from storage.permits import Bucket
 from tests.support.edges import ScriptedPublisher
 from tests.support.pipeline import OWN_URL, Client, a_pipeline

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.settings.endpoint import CompatSettings, RelaySettings, WrapSettings
-from bridge.settings.service import ReplySettings
+from bridge.settings.requests import ReplySettings
 
 TWO_DAYS = 2 * 86400
 

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.settings.accounts import Admission
 from bridge.settings.keys import table_of
 from bridge.settings.problems import Problem, SettingsError
 from bridge.settings.reading import all_declared, load_settings, parse_settings
-from bridge.settings.service import Admission, TurnProvider
 from bridge.settings.tree import Settings
+from bridge.settings.turn import TurnProvider
 from bridge.settings.values import write_key
 
 KEYS = [(place, declared.name) for place, declared in all_declared(Settings()) if table_of(declared) is None]

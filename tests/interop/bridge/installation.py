@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from bridge.home import write_secret
-from bridge.settings.service import TurnProvider
 from bridge.settings.tree import Settings
+from bridge.settings.turn import TurnProvider
 from bridge.turn.coturn_server import CoturnServer
 from tests.support.process import Change, Switchboard
 
