@@ -15,6 +15,7 @@ from importlib.metadata import version as distribution_version
 from typing import Any
 
 from bridge.announcements import announcements
+from bridge.conditions import Conditions
 from bridge.home import Home
 from bridge.identity import Identity, load_identity
 from bridge.relay.endpoint import RelayEndpoint
@@ -57,6 +58,7 @@ class _Parts:
     endpoint: RelayEndpoint
     upstream: Upstream
     core: Core
+    conditions: Conditions
     clock: Clock
     entropy: Entropy
 
@@ -124,7 +126,7 @@ async def _build(home: Home, settings: Settings, storage: SqliteStorage, clock: 
     sealing = build_sealing(settings, identity.secret, clock=clock, entropy=entropy)
     limits = relay_limits(settings)
     upstream = Upstream(settings.upstream, identity.secret, limits=limits.publish, clock=clock, entropy=entropy)
-    here = _OwnRelay()
+    here, conditions = _OwnRelay(), Conditions()
     around = Surroundings(
         identity=identity,
         sealing=sealing,
@@ -132,6 +134,7 @@ async def _build(home: Home, settings: Settings, storage: SqliteStorage, clock: 
         clock=clock,
         entropy=entropy,
         catalogue=load_catalogue(),
+        conditions=conditions,
         here=here,
         publishers=upstream.links,
         own_url=lambda: parts.endpoint.url,
@@ -154,7 +157,7 @@ async def _build(home: Home, settings: Settings, storage: SqliteStorage, clock: 
     )
     here.endpoint = endpoint
     endpoint.on_listening = core.outbox.listener_came
-    parts = _Parts(settings, storage, identity, sealing, endpoint, upstream, core, clock, entropy)
+    parts = _Parts(settings, storage, identity, sealing, endpoint, upstream, core, conditions, clock, entropy)
     return parts
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
 
 from bridge.callers import AdmissionRules, Door
+from bridge.conditions import Conditions
 from bridge.destinations import Deliverer, Publisher
 from bridge.dispatcher import Dispatcher, DispatchRules
 from bridge.envelope import Freshness
@@ -61,6 +62,7 @@ class Surroundings:
     clock: Clock
     entropy: Entropy
     catalogue: Catalogue
+    conditions: Conditions
     here: Deliverer
     publishers: Mapping[str, Publisher]
     own_url: Callable[[], str]

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from bridge.conditions import Conditions
 from bridge.destinations import Deliverer, Publisher
 from bridge.identity import Identity, load_identity, make_identity
 from bridge.sealing import LocalSealing
@@ -327,6 +328,7 @@ async def a_pipeline(
             clock=clock,
             entropy=entropy,
             catalogue=load_catalogue(),
+            conditions=Conditions(),
             here=_as_deliverer(here),
             publishers=_as_publishers(publishers),
             own_url=lambda: OWN_URL,
