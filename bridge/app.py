@@ -22,8 +22,10 @@ from bridge.relay.endpoint import RelayEndpoint
 from bridge.relay.from_settings import relay_limits, relay_profile
 from bridge.sealing import Sealing
 from bridge.settings.tree import Settings
+from bridge.turn.chain import ProviderChain
+from bridge.turn.from_settings import chain_rules
 from bridge.upstream import Upstream
-from bridge.wiring import Core, Surroundings, build_core, build_provider
+from bridge.wiring import Core, Surroundings, build_core
 from bridge.workers.from_settings import build_sealing
 from client.clock import Clock
 from client.entropy import Entropy
@@ -139,7 +141,7 @@ async def _build(home: Home, settings: Settings, storage: SqliteStorage, clock: 
         publishers=upstream.links,
         own_url=lambda: parts.endpoint.url,
         relays=lambda: parts.announced,
-        provider=build_provider(settings.turn, home),
+        chain=ProviderChain(chain_rules(settings.turn, home)),
     )
     core = build_core(settings, around)
     endpoint = RelayEndpoint(

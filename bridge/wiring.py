@@ -13,7 +13,6 @@ from bridge.dispatcher import Dispatcher, DispatchRules
 from bridge.envelope import Freshness
 from bridge.errors import StartupError
 from bridge.events import CountingSink, Events, LogSink
-from bridge.home import Home
 from bridge.identity import Identity
 from bridge.inbox import Inbox, InboxRules
 from bridge.outbox import Outbox, OutboxRules
@@ -27,10 +26,7 @@ from bridge.services.service import Service
 from bridge.services.turn import TurnGetCredentials
 from bridge.settings.accounts import LimiterSettings
 from bridge.settings.tree import Settings
-from bridge.settings.turn import TurnProvider, TurnSettings
-from bridge.turn import provider as turn
-from bridge.turn.coturn import CoturnProvider
-from bridge.turn.static import StaticProvider
+from bridge.turn.chain import ProviderChain
 from client.clock import Clock
 from client.entropy import Entropy
 from nips.errors import InvalidEntity
@@ -69,7 +65,8 @@ class Surroundings:
     """Address of our own endpoint, known once it has its port."""
     relays: Callable[[], Sequence[str]]
     """Where clients are told to come."""
-    provider: turn.TurnProvider | None
+    chain: ProviderChain
+    """TURN providers; may be empty."""
 
 
 def build_core(settings: Settings, around: Surroundings) -> Core:
@@ -107,15 +104,14 @@ def build_core(settings: Settings, around: Surroundings) -> Core:
 def build_services(settings: Settings, around: Surroundings, permits: AccountPermits) -> Mapping[str, Service]:
     """Return the methods that this bridge offers; without a TURN provider there is no `turn.get_credentials`."""
     services: dict[str, Service] = {"account.get": AccountGet(around.storage.accounts, permits)}
-    if around.provider is not None:
+    if around.chain.names:
         services["turn.get_credentials"] = TurnGetCredentials(
-            provider=around.provider,
+            chain=around.chain,
             pseudonyms=around.identity.pseudonyms,
             clock=around.clock,
             ttl_seconds=settings.turn.ttl_seconds,
-            timeout_seconds=settings.turn.provider_timeout_seconds,
             stun_urls=settings.turn.stun_urls,
-            hostname=settings.turn.told_hostname(),
+            hostnames={kind: settings.turn.of(kind).told_hostname() for kind in settings.turn.providers},
         )
     services["bridge.info"] = BridgeInfo(
         version=distribution_version("nostr-switchboard"),
@@ -126,22 +122,6 @@ def build_services(settings: Settings, around: Surroundings, permits: AccountPer
         buckets=permits.buckets,
     )
     return services
-
-
-def build_provider(settings: TurnSettings, home: Home) -> turn.TurnProvider | None:
-    """Return the configured source of TURN credentials; raise `StartupError` for a secret file that is missing."""
-    if settings.provider is TurnProvider.COTURN:
-        secrets = [home.read_secret(name, "[turn.coturn] secret_files") for name in settings.coturn.secret_files]
-        return CoturnProvider(
-            secret=secrets[0].encode(), urls=settings.urls, ttl_seconds=settings.requested_ttl_seconds
-        )
-    if settings.provider is TurnProvider.STATIC:
-        return StaticProvider(
-            username=home.read_secret(settings.static.username_file, "[turn.static] username_file"),
-            password=home.read_secret(settings.static.password_file, "[turn.static] password_file"),
-            urls=settings.urls,
-        )
-    return None
 
 
 def wrap_window(settings: Settings) -> WrapWindow:

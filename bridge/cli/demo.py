@@ -24,7 +24,7 @@ from bridge.cli.init import make_home
 from bridge.home import Home, write_secret
 from bridge.program import typed
 from bridge.settings.tree import Settings
-from bridge.settings.turn import TurnProvider
+from bridge.settings.turn import ProviderKind
 from bridge.turn.coturn_server import HOST, CoturnFailed, CoturnServer, coturn_server, is_installed
 from client.bridge import BridgeClient
 from client.clock import SystemClock
@@ -113,7 +113,7 @@ async def _bridge(folder: Path, server: CoturnServer | None) -> AsyncIterator[Br
     settings = replace(settings, relay=replace(settings.relay, port=0))
     secret = server.secret if server else SystemEntropy().draw(32).hex()
     urls = server.urls if server else (f"turn:{HOST}:3478?transport=udp",)
-    turn = replace(settings.turn, provider=TurnProvider.COTURN, urls=urls)
+    turn = replace(settings.turn, providers=(ProviderKind.COTURN,), coturn=replace(settings.turn.coturn, urls=urls))
     settings = replace(settings, turn=turn)
     await make_home(home, settings, secret=None)
     write_secret(home.path / settings.turn.coturn.secret_files[0], secret)

@@ -24,7 +24,7 @@ from bridge.settings.ice_url import IceUrl, is_address, parse_ice_url
 from bridge.settings.reading import parse_settings
 from bridge.settings.rendering import render
 from bridge.settings.tree import Settings
-from bridge.settings.turn import TurnProvider
+from bridge.settings.turn import ProviderKind
 from client.entropy import SystemEntropy
 from nips.keys import SecretKey
 from storage.database_file import holds_data
@@ -100,7 +100,10 @@ def _choose(*, public_url: str, port: int | None, turn_host: str | None, buildit
         server = _turn_server(turn_host)
         urls = tuple(str(replace(server, transport=transport)) for transport in ("udp", "tcp"))
         turn = replace(
-            settings.turn, provider=TurnProvider.COTURN, urls=urls, stun_urls=(str(replace(server, scheme="stun")),)
+            settings.turn,
+            providers=(ProviderKind.COTURN,),
+            stun_urls=(str(replace(server, scheme="stun")),),
+            coturn=replace(settings.turn.coturn, urls=urls),
         )
         settings = replace(settings, turn=turn)
     if buildit:
@@ -128,7 +131,7 @@ def _found(home: Home, settings: Settings) -> list[str]:
     names = [settings.storage.file]
     if home.key_source(settings, os.environ).is_configured:
         names.insert(0, settings.storage.key_file)
-    if settings.turn.provider is TurnProvider.COTURN:
+    if ProviderKind.COTURN in settings.turn.providers:
         names += settings.turn.coturn.secret_files
     return [name for name in names if holds_data(home.path / name)]
 
@@ -208,7 +211,7 @@ class _Words:
     def turn(self) -> None:
         """Say what coturn needs, or that there are no credentials yet."""
         turn = self._settings.turn
-        if turn.provider is TurnProvider.NONE:
+        if not turn.providers:
             self._say(f"No TURN server yet: set [turn] in relay.toml, or see it all work with `{typed('demo')}`.")
         else:
             secret_file = self._home.path / turn.coturn.secret_files[0]

@@ -19,7 +19,7 @@ from bridge.home import Home
 from bridge.logs import set_up_logging
 from bridge.program import typed
 from bridge.settings.tree import Settings
-from bridge.settings.turn import TurnProvider, TurnSettings
+from bridge.settings.turn import TurnSettings
 from client.clock import SystemClock
 from client.entropy import SystemEntropy
 
@@ -103,6 +103,6 @@ class _Stdout(Console):
 
 
 def _turn(turn: TurnSettings) -> str:
-    if turn.provider is TurnProvider.NONE:
+    if not turn.providers:
         return f'none yet. See it work: {typed("demo")}. To have it: docs/operator.md, "With coturn"'
-    return f"{turn.provider.value}: {', '.join(turn.urls)}"
+    return "; then ".join(f"{kind}: {', '.join(turn.of(kind).urls)}" for kind in turn.providers)

@@ -5,16 +5,15 @@ The provider learns an opaque name for the day, never the account; nothing that 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bridge.callers import DAY, AccountCaller, Caller
-from bridge.errors import ProviderFailed, Unauthorized
+from bridge.errors import Unauthorized
 from bridge.pseudonyms import Pseudonyms
 from bridge.services.service import Fact, Outcome, Params
-from bridge.turn.provider import TurnCredentials, TurnProvider
+from bridge.turn.chain import Granted, ProviderChain
 from client.clock import Clock
 
 
@@ -22,15 +21,14 @@ from client.clock import Clock
 class TurnGetCredentials:
     """Answers `turn.get_credentials`."""
 
-    provider: TurnProvider
+    chain: ProviderChain
     pseudonyms: Pseudonyms
     clock: Clock
     ttl_seconds: int
     """How long clients are told to use the credentials; providers are asked for at least as long."""
-    timeout_seconds: float
-    """A provider that takes longer has failed."""
     stun_urls: Sequence[str]
-    hostname: str | None
+    hostnames: Mapping[str, str | None]
+    """Host name to tell for each provider."""
 
     async def __call__(self, params: Params, caller: Caller) -> Outcome:
         """Return fresh credentials, or raise `ProviderFailed`."""
@@ -38,15 +36,12 @@ class TurnGetCredentials:
             raise Unauthorized("no account")
         now = self.clock.now()
         user = self.pseudonyms.of_turn_user(caller.account.pubkey, now // DAY)
-        try:
-            async with asyncio.timeout(self.timeout_seconds):
-                credentials = await self.provider.credentials(user=user, now=now)
-        except TimeoutError:
-            raise ProviderFailed(None, "no answer in time") from None
+        granted = await self.chain.credentials(user=user, now=now)
         issued = Fact("call_relay.credentials_issued", {"turn_ttl_seconds": self.ttl_seconds})
-        return Outcome(self._result(credentials, relay_only=bool(params.get("relay_only", False))), [issued])
+        return Outcome(self._result(granted, relay_only=bool(params.get("relay_only", False))), [issued])
 
-    def _result(self, credentials: TurnCredentials, *, relay_only: bool) -> dict[str, Any]:
+    def _result(self, granted: Granted, *, relay_only: bool) -> dict[str, Any]:
+        credentials = granted.credentials
         urls = list(credentials.urls)
         stun: list[dict[str, Any]] = [{"urls": list(self.stun_urls)}] if self.stun_urls and not relay_only else []
         turn = {"urls": urls, "username": credentials.username, "credential": credentials.password}
@@ -56,7 +51,7 @@ class TurnGetCredentials:
             "turn_ttl_seconds": self.ttl_seconds,
             "turn_urls": urls,
             "turn_urls_with_ips": [],
-            "turn_hostname": self.hostname,
+            "turn_hostname": self.hostnames.get(granted.provider),
             "ice_servers": [*stun, turn],
             "ice_transport_policy": "relay" if relay_only else "all",
         }

@@ -11,6 +11,7 @@ from nips.kinds import WRAPS
 
 MAX_URL_LENGTH = 2048
 
+_SOME_ADDRESS = "192.0.2.1"
 _NPUB = re.compile(r"npub1[02-9ac-hj-np-z]{58}")
 _KIND_WINDOW = re.compile(r"[0-9]{1,5} [0-9]{1,10} [0-9]{1,10}")
 _HEX_KEY = re.compile(r"[0-9a-f]{64}")
@@ -43,6 +44,18 @@ def optional_relay_url(value: str) -> str | None:
 def turn_url(value: str) -> str | None:
     """Ask for the address of a TURN server."""
     return _ice_url(value, schemes=("turn", "turns"), example="turn:turn.example.org:3478?transport=udp")
+
+
+def turn_pattern(value: str) -> str | None:
+    """Ask for the address of a TURN server with `%s` in place of its host."""
+    fix = "use an address with one %s for the host, such as turn:%s:3478?transport=udp"
+    if value.count("%") != 1 or "%s" not in value:
+        return fix
+    try:
+        url = parse_ice_url(value.replace("%s", _SOME_ADDRESS))
+    except ValueError:
+        return fix
+    return None if url.is_turn and url.host == _SOME_ADDRESS else fix
 
 
 def stun_url(value: str) -> str | None:

@@ -69,6 +69,11 @@ def listing(
     return _declare(default, Key(meaning, form=form, max_items=max_items, identity=identity))
 
 
+def words(default: tuple[T, ...], meaning: str) -> tuple[T, ...]:
+    """Declare a key that holds a list of words of an enum, each at most once."""
+    return _declare(default, Key(meaning, max_items=20, identity=str))
+
+
 def table(default: T, meaning: str) -> T:
     """Declare a table of keys by its default."""
     return field(default=default, metadata={Table: Table(meaning)})

@@ -10,7 +10,7 @@ from typing import Any
 from bridge.settings.problems import Problem
 from bridge.settings.relay_url import relay_identity
 from bridge.settings.tree import Settings
-from bridge.settings.turn import TurnProvider
+from bridge.settings.turn import ProviderKind
 from bridge.settings.values import write_value
 
 
@@ -36,6 +36,15 @@ def _at_most(lower: str, upper: str) -> Pair:
     )
 
 
+def _needs(kind: ProviderKind, key: str, fix: str) -> Pair:
+    """Ask for a key of a provider's table when the provider is in the chain."""
+    return Pair(
+        (f"turn.{kind}.{key}", "turn.providers"),
+        lambda settings: kind not in settings.turn.providers or bool(value_of(settings, f"turn.{kind}.{key}")),
+        f"{fix}, or take {write_value(kind.value)} out of turn.providers",
+    )
+
+
 EVERY_ADDRESS = ("0.0.0.0", "::")
 
 PAIRS = (
@@ -44,7 +53,8 @@ PAIRS = (
     _at_most("relay.max_message_bytes", "relay.event_burst_bytes"),
     _at_most("relay.default_limit", "relay.max_limit"),
     _at_most("turn.ttl_seconds", "turn.requested_ttl_seconds"),
-    _at_most("turn.provider_timeout_seconds", "inbox.deadline_seconds"),
+    _at_most("turn.chain.provider_seconds", "turn.chain.deadline_seconds"),
+    _at_most("turn.chain.deadline_seconds", "inbox.deadline_seconds"),
     _at_most("replies.backdate_max_seconds", "wraps.max_past_seconds"),
     _at_most("upstream.backoff_first_seconds", "upstream.backoff_max_seconds"),
     _at_most("inbox.concurrency", "inbox.max_waiting"),
@@ -54,16 +64,9 @@ PAIRS = (
         lambda settings: bool(settings.bridge.public_url) or settings.relay.host not in EVERY_ADDRESS,
         "write the ws:// or wss:// address under which clients reach this relay: it listens on all addresses",
     ),
-    Pair(
-        ("turn.urls", "turn.provider"),
-        lambda settings: bool(settings.turn.urls) or settings.turn.provider is TurnProvider.NONE,
-        'write the TURN server\'s addresses, or set turn.provider to "none"',
-    ),
-    Pair(
-        ("turn.coturn.secret_files", "turn.provider"),
-        lambda settings: bool(settings.turn.coturn.secret_files) or settings.turn.provider is not TurnProvider.COTURN,
-        "name the file with coturn's static-auth-secret",
-    ),
+    _needs(ProviderKind.COTURN, "urls", "write the TURN server's addresses"),
+    _needs(ProviderKind.COTURN, "secret_files", "name the file with coturn's static-auth-secret"),
+    _needs(ProviderKind.STATIC, "urls", "write the TURN server's addresses"),
     Pair(
         ("relay.seen_seconds", "wraps.ephemeral_window_seconds"),
         lambda settings: settings.relay.seen_seconds >= 2 * settings.wraps.ephemeral_window_seconds,

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import Field, fields
 from enum import StrEnum
 from textwrap import wrap
-from typing import Any, get_type_hints
+from types import GenericAlias
+from typing import Any, get_args, get_type_hints
 
 from bridge.settings.keys import Key, key_of, table_of
 from bridge.settings.tree import Settings
@@ -68,6 +69,8 @@ def _explain(declared: Field[Any], hint: Any, default: object) -> str:
 
 
 def _range(key: Key, hint: Any) -> str:
+    if isinstance(hint, GenericAlias) and issubclass(get_args(hint)[0], StrEnum):
+        hint = get_args(hint)[0]
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return f"; {' | '.join(write_value(word.value) for word in hint)}"
     if key.least is None or key.most is None:

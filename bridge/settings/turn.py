@@ -7,19 +7,45 @@ from enum import StrEnum
 
 from bridge.settings import forms
 from bridge.settings.ice_url import parse_ice_url
-from bridge.settings.keys import choice, file_name, listing, number, table, text
+from bridge.settings.keys import file_name, listing, number, table, text, words
 
 
-class TurnProvider(StrEnum):
-    """Where TURN credentials come from."""
+class ProviderKind(StrEnum):
+    """Who makes TURN credentials; each word is also the name of its table in [turn]."""
 
-    NONE = "none"
     COTURN = "coturn"
     STATIC = "static"
 
 
 @dataclass(frozen=True, slots=True)
-class CoturnSettings:
+class ProviderSettings:
+    """What clients are told about the servers of one provider."""
+
+    urls: tuple[str, ...] = listing(
+        (),
+        'TURN addresses for clients, such as "turn:turn.example.org:3478?transport=udp"; where the provider names its '
+        "own and none are here, those are told.",
+        form=forms.turn_url,
+        max_items=20,
+    )
+    urls_with_ips: tuple[str, ...] = listing(
+        (),
+        'TURN addresses in which %s becomes each address of hostname, such as "turn:%s:3478?transport=udp".',
+        form=forms.turn_pattern,
+        max_items=20,
+    )
+    hostname: str = text(
+        "", "Name in the TURN server's certificate; empty: the first host name in urls.", form=forms.optional_host
+    )
+
+    def told_hostname(self) -> str | None:
+        """Return the host name to tell clients; None when there are only addresses."""
+        names = (url.host for url in map(parse_ice_url, self.urls) if not url.has_address)
+        return self.hostname or next(names, None)
+
+
+@dataclass(frozen=True, slots=True)
+class CoturnSettings(ProviderSettings):
     """A coturn server with `use-auth-secret`."""
 
     secret_files: tuple[str, ...] = file_name(
@@ -31,7 +57,7 @@ class CoturnSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class StaticSettings:
+class StaticSettings(ProviderSettings):
     """One user name and password for everybody."""
 
     username_file: str = file_name("turn.username", "File with the user name.", form=forms.file)
@@ -39,31 +65,34 @@ class StaticSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainSettings:
+    """How long providers have, and when the next takes over."""
+
+    deadline_seconds: float = number(10, "Time that all providers together have to answer.", least=0.1, most=600)
+    provider_seconds: float = number(
+        4, "Time that one provider has, all attempts together; then the next takes over.", least=0.1, most=600
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class TurnSettings:
     """Relay credentials for calls."""
 
-    provider: TurnProvider = choice(TurnProvider.NONE, "Who makes credentials: nobody, coturn, or one fixed account.")
+    providers: tuple[ProviderKind, ...] = words(
+        (), "Who makes credentials. The first is asked; when it fails, the next; each has its table below."
+    )
     ttl_seconds: int = number(43200, "How long clients are told to keep credentials.", least=60, most=2_592_000)
     requested_ttl_seconds: int = number(
         86400, "How long credentials are really accepted; not less than ttl_seconds.", least=60, most=2_592_000
     )
-    provider_timeout_seconds: float = number(10, "Time that a provider has to answer.", least=0.1, most=600)
-    urls: tuple[str, ...] = listing(
-        (),
-        'TURN addresses for clients, such as "turn:turn.example.org:3478?transport=udp".',
-        form=forms.turn_url,
-        max_items=20,
-    )
     stun_urls: tuple[str, ...] = listing(
         (), 'STUN addresses for clients, such as "stun:turn.example.org:3478".', form=forms.stun_url, max_items=20
     )
-    hostname: str = text(
-        "", "Name in the TURN server's certificate; empty: the first host name in urls.", form=forms.optional_host
-    )
-    coturn: CoturnSettings = table(CoturnSettings(), 'A coturn server with use-auth-secret; needs provider = "coturn".')
-    static: StaticSettings = table(StaticSettings(), 'One account for everybody; needs provider = "static".')
+    chain: ChainSettings = table(ChainSettings(), "How long providers have, and when the next takes over.")
+    coturn: CoturnSettings = table(CoturnSettings(), 'A coturn server with use-auth-secret; "coturn" in providers.')
+    static: StaticSettings = table(StaticSettings(), 'One account for everybody; "static" in providers.')
 
-    def told_hostname(self) -> str | None:
-        """Return the host name to tell clients; None when there are only addresses."""
-        names = (url.host for url in map(parse_ice_url, self.urls) if not url.has_address)
-        return self.hostname or next(names, None)
+    def of(self, kind: ProviderKind) -> ProviderSettings:
+        """Return the table of a provider."""
+        table_of_kind: ProviderSettings = getattr(self, kind.value)
+        return table_of_kind

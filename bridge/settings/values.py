@@ -78,14 +78,15 @@ def show_value(value: object, key: Key) -> str:
 
 def _read_list(value: object, hint: type, key: Key) -> tuple[Any, ...]:
     if not isinstance(value, list):
-        example = '["…", "…"]' if hint is str else "[1, 2]"
+        example = '["…", "…"]' if issubclass(hint, str) else "[1, 2]"
         raise BadValue(f"use a list, such as {example}")
     if key.max_items is not None and len(value) > key.max_items:
         raise BadValue(f"use at most {key.max_items} items")
     bad_items: list[tuple[int, object, str]] = []
+    items: list[Any] = []
     for position, item in enumerate(value, start=1):
         try:
-            read_value(item, hint, key)
+            items.append(read_value(item, hint, key))
         except BadValue as bad:
             bad_items.append((position, item, str(bad)))
     if not bad_items and key.identity is not None:
@@ -95,7 +96,7 @@ def _read_list(value: object, hint: type, key: Key) -> tuple[Any, ...]:
                 bad_items.append((position, item, f"the same as item {before}; take it out"))
     if bad_items:
         raise BadItems(bad_items)
-    return tuple(value)
+    return tuple(items)
 
 
 def _read_word(value: object, words: type[StrEnum]) -> StrEnum:

@@ -13,6 +13,7 @@ import base64
 import hmac
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from bridge.turn.provider import TurnCredentials
 
@@ -20,23 +21,23 @@ from bridge.turn.provider import TurnCredentials
 _USER = re.compile(r"[0-9a-f]{16,64}", re.ASCII)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CoturnProvider:
     """Signs user names with a secret shared with coturn."""
 
-    def __init__(self, *, secret: bytes, urls: Sequence[str], ttl_seconds: int) -> None:
-        if not secret:
-            raise ValueError("the secret shared with coturn is not empty")
-        self._secret = secret
-        self._urls = tuple(urls)
-        self._ttl_seconds = ttl_seconds
+    secret: bytes = field(repr=False)
+    urls: Sequence[str]
+    ttl_seconds: int
+    name: str = "coturn"
 
-    def __repr__(self) -> str:
-        return "CoturnProvider(hidden)"
+    def __post_init__(self) -> None:
+        if not self.secret:
+            raise ValueError("the secret shared with coturn is not empty")
 
     async def credentials(self, *, user: str, now: int) -> TurnCredentials:
         """Return credentials that coturn lets in until `ttl_seconds` from now."""
-        username = coturn_username(user, now + self._ttl_seconds)
-        return TurnCredentials(username, coturn_password(self._secret, username), self._urls)
+        username = coturn_username(user, now + self.ttl_seconds)
+        return TurnCredentials(username, coturn_password(self.secret, username), tuple(self.urls), self.ttl_seconds)
 
 
 def coturn_username(user: str, expires_at: int) -> str:

@@ -14,10 +14,18 @@ class TurnCredentials:
     username: str = field(repr=False)
     password: str = field(repr=False)
     urls: Sequence[str]
+    """TURN addresses for clients: the configured ones, or the provider's own where there are none."""
+    valid_seconds: int | None = None
+    """How long they are accepted from now on; None: for good."""
 
 
 class TurnProvider(Protocol):
     """A source of TURN credentials."""
+
+    @property
+    def name(self) -> str:
+        """The word that names it in the settings; there is one of each in a chain."""
+        ...
 
     async def credentials(self, *, user: str, now: int) -> TurnCredentials:
         """Return access for a user known by an opaque name; raise `ProviderFailed`."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from bridge.turn.provider import TurnCredentials
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StaticProvider:
     """Hands out the same user name and password each time; they cannot be told apart, limited or taken back."""
 
-    def __init__(self, *, username: str, password: str, urls: Sequence[str]) -> None:
-        self._credentials = TurnCredentials(username, password, tuple(urls))
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+    urls: Sequence[str]
+    name: str = "static"
 
     async def credentials(self, *, user: str, now: int) -> TurnCredentials:
         """Return the fixed credentials."""
-        return self._credentials
+        return TurnCredentials(self.username, self.password, tuple(self.urls))

@@ -16,7 +16,6 @@ from websockets.exceptions import ConnectionClosed
 from bridge.app import in_steps
 from bridge.errors import StartupError
 from bridge.home import Home
-from bridge.settings.turn import TurnProvider
 from client.errors import BridgeRefusal
 from nips import kinds
 from nips.keys import SecretKey
@@ -74,7 +73,7 @@ async def test_stop_closes_with_1001(tmp_path: Path) -> None:
 
 async def test_method_without_a_provider_is_not_offered(tmp_path: Path) -> None:
     settings = bridge_settings()
-    settings = replace(settings, turn=replace(settings.turn, provider=TurnProvider.NONE))
+    settings = replace(settings, turn=replace(settings.turn, providers=()))
     home = await a_home(tmp_path, settings)
     async with within(20), a_bridge(home, settings) as bridge, a_client(bridge, ASKER) as client:
         assert "turn.get_credentials" not in (await client.info()).methods
@@ -99,7 +98,7 @@ async def test_secret_file_that_is_missing_stops_the_start_and_frees_the_databas
     with pytest.raises(StartupError, match=r"turn\.secret"):
         async with a_bridge(home, settings):
             pass
-    settings = replace(settings, turn=replace(settings.turn, provider=TurnProvider.NONE))
+    settings = replace(settings, turn=replace(settings.turn, providers=()))
     async with within(20), a_bridge(home, settings):
         pass
 

@@ -8,29 +8,17 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import StartupError
-from bridge.home import Home, write_secret
 from bridge.settings.accounts import Admission, LimiterSettings
 from bridge.settings.tree import Settings
-from bridge.settings.turn import CoturnSettings, StaticSettings, TurnProvider, TurnSettings
-from bridge.turn.coturn import coturn_password
-from bridge.wiring import admission_rules, bucket_of, build_provider, wrap_window
+from bridge.wiring import admission_rules, bucket_of, wrap_window
 from nips.nip19 import encode_npub
 from nips.nip59 import WrapWindow
 from protocol.catalogue import load_catalogue
 from storage.permits import Bucket
-from tests.support.edges import TURN_URLS, ScriptedPublisher
+from tests.support.edges import ScriptedPublisher
 from tests.support.pipeline import LIVE, Client, Json, a_pipeline, settings_with
 
 ALICE, BOB = Client("alice"), Client("bob")
-USER = "0" * 32
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    for name in ("old", "new", "user", "pass"):
-        write_secret(tmp_path / name, f"{name} secret")
-    return Home(tmp_path)
-
 
 # --- limits
 
@@ -79,50 +67,6 @@ def test_keys_are_named_as_people_name_them() -> None:
 def test_what_is_no_key_stops_the_start_and_is_named(setting: str, text: str) -> None:
     with pytest.raises(StartupError, match=f"accounts.{setting}: '{text}'"):
         admission_rules(settings_with({f"accounts.{setting}": (ALICE.key, text)}))
-
-
-# --- TURN
-
-
-def test_without_a_provider_there_is_none(home: Home) -> None:
-    assert build_provider(TurnSettings(), home) is None
-
-
-async def test_the_first_secret_signs(home: Home) -> None:
-    settings = TurnSettings(
-        provider=TurnProvider.COTURN,
-        urls=TURN_URLS,
-        requested_ttl_seconds=1000,
-        coturn=CoturnSettings(secret_files=("new", "old")),
-    )
-    provider = build_provider(settings, home)
-    assert provider is not None
-    credentials = await provider.credentials(user=USER, now=5000)
-    assert credentials.username == f"6000:{USER}"
-    assert credentials.password == coturn_password(b"new secret", credentials.username)
-    assert credentials.urls == TURN_URLS
-
-
-@pytest.mark.parametrize("files", [("gone",), ("new", "gone")])
-def test_a_secret_that_is_missing_stops_the_start_and_is_named(home: Home, files: tuple[str, ...]) -> None:
-    settings = TurnSettings(provider=TurnProvider.COTURN, coturn=CoturnSettings(secret_files=files))
-    with pytest.raises(StartupError, match=r"\[turn.coturn\] secret_files: cannot read .*gone"):
-        build_provider(settings, home)
-
-
-async def test_a_fixed_account_is_read_from_its_files(home: Home) -> None:
-    static = StaticSettings(username_file="user", password_file="pass")
-    provider = build_provider(TurnSettings(provider=TurnProvider.STATIC, urls=TURN_URLS, static=static), home)
-    assert provider is not None
-    credentials = await provider.credentials(user=USER, now=5000)
-    assert (credentials.username, credentials.password) == ("user secret", "pass secret")
-
-
-@pytest.mark.parametrize(("user", "password", "named"), [("gone", "pass", "username"), ("user", "gone", "password")])
-def test_a_fixed_account_that_is_incomplete_stops_the_start(home: Home, user: str, password: str, named: str) -> None:
-    static = StaticSettings(username_file=user, password_file=password)
-    with pytest.raises(StartupError, match=rf"\[turn.static\] {named}_file"):
-        build_provider(TurnSettings(provider=TurnProvider.STATIC, static=static), home)
 
 
 # --- figures that only show when the whole runs

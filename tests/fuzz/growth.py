@@ -300,7 +300,7 @@ BAITS: Final[dict[str, Bait]] = {
     "schemas: text": Bait(_params, lambda n: {"_v": "1" * n, "id": "é" * n, "turn_username": "a" * n}),
     "settings: unknown keys": Bait(parse_settings, lambda n: "".join(f"k{i} = 1\n" for i in range(n)), base=200),
     "settings: tables": Bait(parse_settings, lambda n: "".join(f"[t{i}]\n" for i in range(n)), base=200),
-    "settings: list": Bait(parse_settings, lambda n: "[turn]\nurls = [" + '"x",' * n + "]\n", base=500),
+    "settings: list": Bait(parse_settings, lambda n: "[turn.coturn]\nurls = [" + '"x",' * n + "]\n", base=500),
     "settings: text": Bait(parse_settings, lambda n: '[bridge]\nname = "' + "\\u0041" * n + '"\n', base=2000),
     "settings: comment": Bait(parse_settings, lambda n: "# é\n" * n, base=2000),
     "settings: brackets": Bait(parse_settings, lambda n: "a = " + "[" * n),

@@ -12,7 +12,7 @@ from bridge.app import Bridge, running_bridge
 from bridge.cli.init import make_home
 from bridge.home import Home, write_secret
 from bridge.settings.tree import Settings
-from bridge.settings.turn import TurnProvider
+from bridge.settings.turn import ProviderKind
 from client.bridge import BridgeClient
 from client.clock import Clock, SystemClock
 from client.connection import RelayConnection
@@ -28,7 +28,9 @@ def bridge_settings(**tables: object) -> Settings:
     settings = Settings()
     chosen: dict[str, object] = {
         "relay": replace(settings.relay, port=0),
-        "turn": replace(settings.turn, provider=TurnProvider.COTURN, urls=(TURN_URL,)),
+        "turn": replace(
+            settings.turn, providers=(ProviderKind.COTURN,), coturn=replace(settings.turn.coturn, urls=(TURN_URL,))
+        ),
         **tables,
     }
     return replace(settings, **chosen)  # type: ignore[arg-type]

@@ -98,6 +98,8 @@ class ScriptedPublisher:
 class ScriptedProvider:
     """Stands in for a source of TURN credentials that fails, or waits for `gate`."""
 
+    name = "coturn"
+
     def __init__(self, failure: Exception | None = None) -> None:
         self.failure = failure
         self.users: list[str] = []

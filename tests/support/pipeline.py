@@ -21,6 +21,8 @@ from bridge.destinations import Deliverer, Publisher
 from bridge.identity import Identity, load_identity, make_identity
 from bridge.sealing import LocalSealing
 from bridge.settings.tree import Settings
+from bridge.settings.turn import ProviderKind
+from bridge.turn.chain import ChainRules, ProviderChain
 from bridge.turn.coturn import CoturnProvider
 from bridge.turn.provider import TurnProvider
 from bridge.wiring import Core, Surroundings, build_core
@@ -318,7 +320,14 @@ async def a_pipeline(
     """
     async with a_storage(folder) as storage:
         identity = await open_identity(storage)
-        settings = settings_with({"turn.stun_urls": STUN_URLS, "turn.urls": TURN_URLS, **(changes or {})})
+        settings = settings_with(
+            {
+                "turn.stun_urls": STUN_URLS,
+                "turn.providers": (ProviderKind.COTURN,),
+                "turn.coturn.urls": TURN_URLS,
+                **(changes or {}),
+            }
+        )
         entropy = SeededEntropy(f"bridge {run}")
         clock, here, publishers = clock or FixedClock(), here or RecordingRelay(), publishers or {}
         around = Surroundings(
@@ -333,7 +342,7 @@ async def a_pipeline(
             publishers=_as_publishers(publishers),
             own_url=lambda: OWN_URL,
             relays=partial(list, [OWN_URL, *publishers]),
-            provider=(provider or a_coturn()) if has_provider else None,
+            chain=_chain([provider or a_coturn()] if has_provider else [], settings),
         )
         core = build_core(settings, around)
         clients = SeededEntropy(f"clients {run}")
@@ -345,6 +354,15 @@ async def a_pipeline(
             await core.outbox.recover()
             async with _working(core) if is_running else nullcontext():
                 yield pipeline
+
+
+def _chain(providers: Sequence[TurnProvider], settings: Settings) -> ProviderChain:
+    figures = settings.turn.chain
+    return ProviderChain(
+        ChainRules(
+            tuple(providers), deadline_seconds=figures.deadline_seconds, provider_seconds=figures.provider_seconds
+        )
+    )
 
 
 @contextmanager

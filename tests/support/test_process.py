@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bridge.settings.tree import Settings
-from bridge.settings.turn import TurnProvider
+from bridge.settings.turn import ProviderKind
 from tests.support.deadline import within
 from tests.support.process import LogLine, ProgramFailed, Switchboard
 
@@ -56,7 +56,8 @@ async def test_killed_bridge_starts_again_with_the_same_key(tmp_path: Path) -> N
 
 async def test_start_that_fails_shows_the_reason(tmp_path: Path) -> None:
     def without_secret(settings: Settings) -> Settings:
-        turn = replace(settings.turn, provider=TurnProvider.COTURN, urls=("turn:127.0.0.1:3478",))
+        coturn = replace(settings.turn.coturn, urls=("turn:127.0.0.1:3478",))
+        turn = replace(settings.turn, providers=(ProviderKind.COTURN,), coturn=coturn)
         return replace(settings, turn=turn)
 
     with pytest.raises(ProgramFailed, match=r"ended before it said 'ready'(.|\n)*turn\.secret"):

@@ -12,7 +12,7 @@ import pytest
 from bridge.home import Home
 from bridge.settings.reading import load_settings
 from bridge.settings.tree import Settings
-from bridge.settings.turn import TurnProvider
+from bridge.settings.turn import ProviderKind
 from nips.nip19 import Profile, encode_nprofile, encode_npub, encode_nsec
 from storage.key_file import CREDENTIAL, VARIABLE, make_key_file
 from tests.bridge.cli.commands import switchboard
@@ -47,7 +47,7 @@ def test_new_home_is_complete_and_private(tmp_path: Path) -> None:
     assert mode(home / "storage.key") == 0o600
     assert mode(home / "switchboard.db") == 0o600
     settings = load_settings(home / "relay.toml")
-    assert settings.turn.provider is TurnProvider.NONE
+    assert settings.turn.providers == ()
     assert not settings.compat.read_without_auth
 
 
@@ -86,8 +86,8 @@ def test_turn_host_sets_up_coturn_with_a_private_secret(tmp_path: Path) -> None:
     home = tmp_path / "home"
     made = switchboard("init", "--home", str(home), "--turn-host", "turn.example.org")
     turn = load_settings(home / "relay.toml").turn
-    assert turn.provider is TurnProvider.COTURN
-    assert turn.urls[0] == "turn:turn.example.org:3478?transport=udp"
+    assert turn.providers == (ProviderKind.COTURN,)
+    assert turn.coturn.urls[0] == "turn:turn.example.org:3478?transport=udp"
     secret = home / turn.coturn.secret_files[0]
     assert mode(secret) == 0o600
     assert len(secret.read_text().strip()) == 64
@@ -111,7 +111,7 @@ def test_turn_host_is_a_host_with_a_port_or_without(tmp_path: Path, written: str
     made = switchboard("init", "--brief", "--home", str(home), "--turn-host", written)
     assert made.returncode == 0, made.stderr
     turn = load_settings(home / "relay.toml").turn
-    assert turn.urls == (f"turn:{meant}?transport=udp", f"turn:{meant}?transport=tcp")
+    assert turn.coturn.urls == (f"turn:{meant}?transport=udp", f"turn:{meant}?transport=tcp")
     assert turn.stun_urls == (f"stun:{meant}",)
 
 

@@ -13,6 +13,7 @@ from bridge.callers import AnonymousCaller
 from bridge.errors import ProviderFailed, Unauthorized
 from bridge.pseudonyms import Pseudonyms
 from bridge.services.turn import TurnGetCredentials
+from bridge.turn.chain import ChainRules, ProviderChain
 from bridge.turn.static import StaticProvider
 from tests.support.clock import FixedClock
 from tests.support.edges import TURN_URLS, ScriptedProvider
@@ -173,7 +174,7 @@ async def test_a_provider_that_fails_is_a_fault_of_ours(tmp_path: Path, http_sta
 async def test_a_provider_that_does_not_answer_in_time_has_failed(tmp_path: Path) -> None:
     provider = ScriptedProvider()
     provider.gate.clear()
-    async with a_pipeline(tmp_path, provider=provider, changes={"turn.provider_timeout_seconds": 0.05}) as bridge:
+    async with a_pipeline(tmp_path, provider=provider, changes={"turn.chain.provider_seconds": 0.05}) as bridge:
         assert (await bridge.ask(ALICE, METHOD)).code == "CALL_RELAY_PROVIDER_ERROR"
         ((name, payload),) = bridge.events
         assert (name, payload["http_status"]) == ("call_relay.provider_error", None)
@@ -199,6 +200,6 @@ async def test_an_account_without_permits_is_counted(tmp_path: Path) -> None:
 
 
 async def test_an_anonymous_caller_gets_nothing() -> None:
-    service = TurnGetCredentials(a_coturn(), Pseudonyms(bytes(32)), FixedClock(), 1, 1, (), None)
+    service = TurnGetCredentials(ProviderChain(ChainRules(())), Pseudonyms(bytes(32)), FixedClock(), 1, (), {})
     with pytest.raises(Unauthorized):
         await service({}, AnonymousCaller(ALICE.key))

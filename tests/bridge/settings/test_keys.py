@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import Field
 from enum import StrEnum
 from types import GenericAlias
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -46,9 +46,10 @@ def test_number_has_a_range_and_everything_else_has_none(place: str, declared: F
 
 
 @each_key
-def test_list_has_a_form_and_a_bound(place: str, declared: Field[Any]) -> None:
-    if isinstance(hint_of(place, declared), GenericAlias):
-        assert key_of(declared).form is not None
+def test_list_has_a_form_or_words_and_a_bound(place: str, declared: Field[Any]) -> None:
+    hint = hint_of(place, declared)
+    if isinstance(hint, GenericAlias):
+        assert issubclass(get_args(hint)[0], StrEnum) or key_of(declared).form is not None
         assert key_of(declared).max_items is not None
 
 

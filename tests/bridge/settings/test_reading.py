@@ -14,7 +14,7 @@ from bridge.settings.keys import table_of
 from bridge.settings.problems import Problem, SettingsError
 from bridge.settings.reading import all_declared, load_settings, parse_settings
 from bridge.settings.tree import Settings
-from bridge.settings.turn import TurnProvider
+from bridge.settings.turn import ProviderKind
 from bridge.settings.values import write_key
 
 KEYS = [(place, declared.name) for place, declared in all_declared(Settings()) if table_of(declared) is None]
@@ -47,9 +47,9 @@ def test_what_the_file_says_replaces_the_default_and_nothing_else() -> None:
         events_per_second = 1.5
         replaceable_kinds = []
         [turn]
-        provider = "coturn"
-        urls = ["turn:turn.example.org:3478?transport=udp"]
+        providers = ["coturn"]
         [turn.coturn]
+        urls = ["turn:turn.example.org:3478?transport=udp"]
         secret_files = ["new", "/run/old"]
         [permits.turn]
         refill_seconds = 60
@@ -60,8 +60,8 @@ def test_what_the_file_says_replaces_the_default_and_nothing_else() -> None:
         """
     )
     assert (settings.relay.port, settings.relay.events_per_second, settings.relay.replaceable_kinds) == (8080, 1.5, ())
-    assert settings.turn.provider is TurnProvider.COTURN
-    assert settings.turn.urls == ("turn:turn.example.org:3478?transport=udp",)
+    assert settings.turn.providers == (ProviderKind.COTURN,)
+    assert settings.turn.coturn.urls == ("turn:turn.example.org:3478?transport=udp",)
     assert settings.turn.coturn.secret_files == ("new", "/run/old")
     assert (settings.permits.turn.burst, settings.permits.turn.refill_seconds) == (100, 60)
     assert settings.accounts.admission is Admission.ALLOWLIST

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from enum import StrEnum
 from pathlib import Path
 from types import GenericAlias
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +29,7 @@ well_formed: dict[Any, st.SearchStrategy[Any]] = {
     forms.relay_url: st.sampled_from([f"wss://relay{n}.example.org/" for n in range(9)]),
     forms.optional_relay_url: st.sampled_from(["", "ws://relay.example.org:81"]),
     forms.turn_url: st.sampled_from(["turn:turn.example.org", "turns:[::1]:443?transport=tcp"]),
+    forms.turn_pattern: st.sampled_from(["turn:%s", "turns:%s:443?transport=tcp"]),
     forms.stun_url: st.just("stun:turn.example.org"),
     forms.account_key: st.sampled_from(["ab" * 32, "npub1" + "q" * 58]),
     forms.file: st.sampled_from(["a", "/run/secrets/b c", 'quote".key']),
@@ -41,6 +42,9 @@ well_formed: dict[Any, st.SearchStrategy[Any]] = {
 
 def values_of(hint: Any, key: Key) -> st.SearchStrategy[Any]:
     if isinstance(hint, GenericAlias):
+        item = get_args(hint)[0]
+        if issubclass(item, StrEnum):
+            return st.lists(st.sampled_from(list(item)), max_size=6, unique_by=key.identity).map(tuple)
         return st.lists(well_formed[key.form], max_size=6, unique_by=key.identity).map(tuple)
     if issubclass(hint, StrEnum):
         return st.sampled_from(list(hint))

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bridge.settings.turn import TurnSettings
+import pytest
+
+from bridge.settings.problems import SettingsError
+from bridge.settings.reading import parse_settings
+from bridge.settings.turn import ProviderKind, ProviderSettings, TurnSettings
 
 
 def test_told_lifetime_is_half_of_the_real_one() -> None:
@@ -12,7 +16,24 @@ def test_told_lifetime_is_half_of_the_real_one() -> None:
 
 
 def test_hostname_is_the_first_name_among_the_turn_addresses() -> None:
-    settings = TurnSettings(urls=("turn:192.0.2.1:3478", "turns:turn.example.org:443?transport=tcp", "turn:other.org"))
+    settings = ProviderSettings(
+        urls=("turn:192.0.2.1:3478", "turns:turn.example.org:443?transport=tcp", "turn:other.org")
+    )
     assert settings.told_hostname() == "turn.example.org"
     assert replace(settings, hostname="tls.example.org").told_hostname() == "tls.example.org"
     assert replace(settings, urls=("turn:192.0.2.1:3478",)).told_hostname() is None
+
+
+@pytest.mark.parametrize("kind", ProviderKind)
+def test_every_provider_has_a_table_that_says_what_clients_are_told(kind: ProviderKind) -> None:
+    assert isinstance(TurnSettings().of(kind), ProviderSettings)
+
+
+def test_provider_stands_in_the_chain_once() -> None:
+    with pytest.raises(SettingsError, match="item 2\\): the same as item 1"):
+        parse_settings('[turn]\nproviders = ["coturn", "coturn"]\n[turn.coturn]\nurls = ["turn:a"]')
+
+
+def test_provider_that_nobody_knows_is_refused_with_the_ones_that_are_known() -> None:
+    with pytest.raises(SettingsError, match=r'use "coturn" or .*; did you mean "coturn"'):
+        parse_settings('[turn]\nproviders = ["cotrun"]')

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bridge.home import write_secret
 from bridge.settings.tree import Settings
-from bridge.settings.turn import TurnProvider
+from bridge.settings.turn import ProviderKind
 from bridge.turn.coturn_server import CoturnServer
 from tests.support.process import Change, Switchboard
 
@@ -19,7 +19,9 @@ def with_coturn(
     write_secret(home / Settings().turn.coturn.secret_files[0], server.secret)
 
     def with_urls(settings: Settings) -> Settings:
-        turn = replace(settings.turn, provider=TurnProvider.COTURN, urls=server.urls)
+        turn = replace(
+            settings.turn, providers=(ProviderKind.COTURN,), coturn=replace(settings.turn.coturn, urls=server.urls)
+        )
         return change(replace(settings, turn=turn))
 
     return Switchboard(home, *init_options, change=with_urls)
