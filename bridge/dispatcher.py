@@ -29,10 +29,10 @@ from bridge.events import Events
 from bridge.logs import where
 from bridge.permits import AccountPermits, FreeLimits, StrangerLimits
 from bridge.recorder import Recorder, Stored
-from bridge.replies import reply_kind
 from bridge.responses import error_body, result_body
 from bridge.services.service import Fact, Service
 from client.clock import Clock
+from client.envelope import reply_kind
 from nips.keys import PublicKey
 from nips.kinds import GIFT_WRAP
 from protocol.catalogue import Catalogue, Method

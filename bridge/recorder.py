@@ -11,10 +11,10 @@ from bridge.arrivals import Arrival
 from bridge.callers import DAY, AccountCaller, Caller
 from bridge.envelope import Freshness
 from bridge.outbox import Outbox
-from bridge.replies import ReplyWriter, reply_kind
+from bridge.replies import ReplyWriter
 from bridge.responses import body_of, make_response, read_response
 from client.clock import Clock
-from client.envelope import Reply
+from client.envelope import Reply, reply_kind
 from nips.keys import PublicKey
 from nips.nip59 import Rumor
 from storage.interface import (

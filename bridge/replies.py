@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from bridge.sealing import Sealing
 from client.clock import Clock
 from client.entropy import Entropy
-from client.envelope import Reply
 from client.wrapping import LIVE_SECONDS
 from nips import kinds
 from nips.event import Event, VerifiedEvent
@@ -39,13 +38,6 @@ class ReplyTimes:
     """A live answer waits this long for its asker to listen."""
     backdate_max_seconds: int
     """How far back the wrap for an absent asker may be stamped (NIP-59)."""
-
-
-def reply_kind(asked_in: int, wished: Reply) -> int:
-    """Return the wrap kind of an answer."""
-    if wished is Reply.SAME:
-        return asked_in
-    return kinds.GIFT_WRAP if wished is Reply.STORED else kinds.EPHEMERAL_GIFT_WRAP
 
 
 class ReplyWriter:

@@ -45,11 +45,13 @@ class Authentication:
         """How many rounds ended with a key that the relay accepted, or did not answer."""
         self.states: dict[PublicKey, AuthState] = {}
         self._offered: dict[str, PublicKey] = {}
+        self._is_incomplete = False
+        """Answers are still being made by somebody else."""
 
     @property
     def is_in_progress(self) -> bool:
         """Tell whether a round waits for the relay."""
-        return bool(self._offered)
+        return bool(self._offered) or self._is_incomplete
 
     @property
     def may_succeed(self) -> bool:
@@ -61,9 +63,10 @@ class Authentication:
         """Tell whether the relay has refused every key."""
         return bool(self.states) and set(self.states.values()) == {AuthState.REFUSED}
 
-    def offer(self, challenge: str, answers: Sequence[VerifiedEvent]) -> None:
-        """Start a round, or add to the one in progress."""
+    def offer(self, challenge: str, answers: Sequence[VerifiedEvent], *, is_all: bool = True) -> None:
+        """Start a round, or add to the one in progress; unless that `is_all`, more answers are still to be made."""
         self.challenges.add(challenge)
+        self._is_incomplete = not is_all
         for event in answers:
             self._offered[event.id] = event.pubkey
             if self.states.get(event.pubkey) is not AuthState.ACCEPTED:
@@ -83,6 +86,7 @@ class Authentication:
         """Stop waiting and return the keys that the relay said nothing to."""
         silent = [key for key in dict.fromkeys(self._offered.values()) if self.states[key] is AuthState.OFFERED]
         self._offered.clear()
+        self._is_incomplete = False
         self.states |= dict.fromkeys(silent, AuthState.UNANSWERED)
         return silent
 

@@ -3,6 +3,9 @@
 A request is one rumor, made once. It goes to every relay that was given, each time in a new wrap, until the bridge has
 answered or the time is over: the bridge knows the rumor again and carries it out once. Only what the bridge itself
 sealed counts as an answer; everything else that arrives for our key is left alone.
+
+The key may be held by somebody else (`client.signer`), who is then asked for as little as can be: one seal for each
+request, however often it is repeated, and to open what comes in the kind of wrap that an answer is due in.
 """
 
 from __future__ import annotations
@@ -15,32 +18,38 @@ from typing import Any
 from client.clock import Clock
 from client.connection import RelayConnection
 from client.entropy import Entropy
-from client.envelope import Reply, Response, parse_response, write_request
+from client.envelope import Reply, Response, parse_response, reply_kind, write_request
 from client.errors import (
     BridgeRefusal,
     BridgeSilent,
     BridgeUnreachable,
     CallFailed,
     InvalidResponse,
+    SignerFailed,
     TooManyCalls,
 )
 from client.publications import Outcome, Verdict
 from client.results import (
     Account,
     BridgeInfo,
+    Device,
     TurnCredentials,
     parse_account,
     parse_bridge_info,
+    parse_devices,
+    parse_registered,
     parse_turn_credentials,
 )
+from client.signer import LocalSigner, Signer, open_with, seal_with
 from client.subscriptions import SubscriptionState
-from client.wrapping import BACKDATE_SECONDS, wrap_rumor
+from client.wrapping import BACKDATE_SECONDS, wrap_again
 from nips import kinds
+from nips.device_proof import make_device_proof
 from nips.errors import InvalidWrap
 from nips.event import VerifiedEvent
 from nips.filter import Filter
 from nips.keys import PublicKey, SecretKey
-from nips.nip59 import Rumor, make_rumor, open_wrap
+from nips.nip59 import Rumor, make_rumor
 
 _SKEW_SECONDS = 3_600
 """How far the bridge's clock and ours may differ."""
@@ -64,7 +73,9 @@ class BridgeLimits:
 class _Call:
     request_id: str
     rumor: Rumor
+    seal: VerifiedEvent
     kind: int
+    answer_kind: int
     expires_at: int | None
     answer: asyncio.Future[Response | CallFailed]
     verdicts: dict[str, Verdict] = field(default_factory=dict)
@@ -79,7 +90,7 @@ class BridgeClient:
 
     def __init__(
         self,
-        secret: SecretKey,
+        signer: SecretKey | Signer,
         bridge: PublicKey,
         connections: Sequence[RelayConnection],
         *,
@@ -87,16 +98,17 @@ class BridgeClient:
         entropy: Entropy,
         limits: BridgeLimits | None = None,
     ) -> None:
-        """Listen on connections that somebody runs; relays that protect wraps want `secret` among their keys."""
+        """Listen on connections that somebody runs; relays that protect wraps want the signer among their keys."""
         if not connections:
             raise ValueError("a bridge is asked over at least one relay")
-        self._secret = secret
+        self._signer = LocalSigner(signer, entropy) if isinstance(signer, SecretKey) else signer
         self._bridge = bridge
         self._connections = tuple(connections)
         self._clock = clock
         self._entropy = entropy
         self._limits = limits or BridgeLimits()
         self._calls: dict[str, _Call] = {}
+        self._sealing = 0
         self._name = entropy.draw(8).hex()
         self.server_time: int | None = None
         """The bridge's clock as of its latest answer, in seconds since the epoch."""
@@ -115,6 +127,36 @@ class BridgeClient:
     async def account(self, *, timeout_seconds: float = 30.0) -> Account:
         """Return our account, its devices and the permits left."""
         return parse_account(await self.call("account.get", timeout_seconds=timeout_seconds))
+
+    async def register_device(
+        self,
+        device: SecretKey,
+        *,
+        name: str = "",
+        platform: str | None = None,
+        account: PublicKey | None = None,
+        timeout_seconds: float = 30.0,
+    ) -> Device:
+        """Have a key act for our account from now on, or rename it; `account` if we are only a device ourselves."""
+        proof = make_device_proof(
+            device,
+            account=account or self._signer.public_key,
+            bridge=self._bridge,
+            created_at=self._clock.now(),
+            aux=self._entropy.draw(32),
+        )
+        params: dict[str, Any] = {"device_pubkey": device.public_key, "name": name, "proof": proof.to_dict()}
+        if platform is not None:
+            params["platform"] = platform
+        return parse_registered(await self.call("device.register", params, timeout_seconds=timeout_seconds))
+
+    async def devices(self, *, timeout_seconds: float = 30.0) -> tuple[Device, ...]:
+        """Return the devices of our account, the primary first."""
+        return parse_devices(await self.call("device.list", timeout_seconds=timeout_seconds))
+
+    async def revoke_device(self, device_id: str, *, timeout_seconds: float = 30.0) -> None:
+        """Have a device act for our account no more, at once."""
+        await self.call("device.revoke", {"device_id": device_id}, timeout_seconds=timeout_seconds)
 
     async def turn_credentials(self, *, relay_only: bool = False, timeout_seconds: float = 30.0) -> TurnCredentials:
         """Return fresh TURN credentials; with `relay_only` peers never see each other's addresses."""
@@ -135,20 +177,22 @@ class BridgeClient:
     ) -> dict[str, Any]:
         """Ask for something and return the result; raise a `CallFailed`.
 
-        `kind` 21059 is for a bridge that is there now, 1059 waits for it on the relay.
+        `kind` 21059 is for a bridge that is there now, 1059 waits for it on the relay. The time does not include what
+        a signer takes that is not this program.
         """
-        if len(self._calls) >= self._limits.max_calls:
+        if len(self._calls) + self._sealing >= self._limits.max_calls:
             raise TooManyCalls(f"{self._limits.max_calls} requests wait for an answer")
         request_id = self._entropy.draw(16).hex()
         content = write_request(request_id, method, params or {}, expires_at=expires_at, reply=reply, invite=invite)
         rumor = make_rumor(
-            self._secret.public_key,
+            self._signer.public_key,
             created_at=self._clock.now(),
             kind=kinds.BRIDGE_REQUEST,
             tags=[("p", self._bridge)],
             content=content,
         )
-        call = _Call(request_id, rumor, kind, expires_at, asyncio.get_running_loop().create_future())
+        answer: asyncio.Future[Response | CallFailed] = asyncio.get_running_loop().create_future()
+        call = _Call(request_id, rumor, await self._seal(rumor), kind, reply_kind(kind, reply), expires_at, answer)
         self._calls[rumor.id] = call
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -159,6 +203,13 @@ class BridgeClient:
         finally:
             del self._calls[rumor.id]
         return _result_of(call, timeout_seconds)
+
+    async def _seal(self, rumor: Rumor) -> VerifiedEvent:
+        self._sealing += 1
+        try:
+            return await seal_with(self._signer, rumor, self._bridge, clock=self._clock, entropy=self._entropy)
+        finally:
+            self._sealing -= 1
 
     async def _keep_asking(self, connection: RelayConnection, call: _Call) -> None:
         patience = self._limits.retry_seconds
@@ -185,9 +236,8 @@ class BridgeClient:
     async def _ask(self, connection: RelayConnection, call: _Call) -> Verdict:
         if connection.status.subscriptions.get(self._name) is SubscriptionState.REFUSED:
             return Verdict(Outcome.REFUSED, "the relay does not give us what is ours")
-        wrap = wrap_rumor(
-            call.rumor,
-            self._secret,
+        wrap = wrap_again(
+            call.seal,
             self._bridge,
             kind=call.kind,
             clock=self._clock,
@@ -202,7 +252,7 @@ class BridgeClient:
             call.settle(BridgeUnreachable(call.verdicts))
 
     def _filters(self, now: int) -> list[Filter]:
-        ours = {"p": frozenset({str(self._secret.public_key)})}
+        ours = {"p": frozenset({str(self._signer.public_key)})}
         stored, live = frozenset({kinds.GIFT_WRAP}), frozenset({kinds.EPHEMERAL_GIFT_WRAP})
         return [
             Filter(kinds=stored, tags=ours, since=now - BACKDATE_SECONDS - _SKEW_SECONDS),
@@ -211,17 +261,17 @@ class BridgeClient:
         ]
 
     async def _take_wrap(self, wrap: VerifiedEvent) -> None:
-        # Opening costs two decryptions and a signature; with nothing asked nothing is an answer.
-        if not self._calls:
+        # Opening costs two decryptions, of somebody else's time perhaps; with nothing asked nothing is an answer.
+        if all(call.answer_kind != wrap.kind for call in self._calls.values()):
             return
         try:
-            rumor = open_wrap(wrap, self._secret)
-        except InvalidWrap:
+            rumor = await open_with(self._signer, wrap)
+        except (InvalidWrap, SignerFailed):
             return
         if rumor.pubkey != self._bridge or rumor.kind != kinds.BRIDGE_RESPONSE:
             return
         call = self._calls.get(next((tag[1] for tag in rumor.tags if tag[0] == "e" and len(tag) > 1), ""))
-        if call is None or not _is_for(rumor, self._secret.public_key):
+        if call is None or not _is_for(rumor, self._signer.public_key):
             return
         try:
             response = parse_response(rumor.content)

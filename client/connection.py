@@ -22,13 +22,14 @@ from client.entropy import Entropy
 from client.errors import LinkFull
 from client.limits import ConnectionLimits
 from client.link import Link, LinkCounts, Noticed
+from client.proving import Prover
 from client.publications import Judged, Outcome, Verdict
+from client.signer import Signer
 from client.subscriptions import Received, StoredEnded, SubscriptionRefused, SubscriptionState
 from nips.event import Event, VerifiedEvent
 from nips.filter import Filter
 from nips.keys import PublicKey, SecretKey
 from nips.messages import prefix_of
-from nips.nip42 import make_auth
 
 MakeFilters = Callable[[int], Sequence[Filter]]
 """Return filters for the time of asking, in seconds since the epoch: `since` is then right on every connection."""
@@ -86,7 +87,7 @@ class RelayConnection:
         self,
         url: str,
         *,
-        keys: Sequence[SecretKey] = (),
+        keys: Sequence[SecretKey | Signer] = (),
         clock: Clock,
         entropy: Entropy,
         limits: ConnectionLimits | None = None,
@@ -94,15 +95,15 @@ class RelayConnection:
     ) -> None:
         """Prepare a connection; each of `keys` is proved to the relay when it asks (NIP-42).
 
-        Some relays take one key for a connection: then it is the first.
+        Some relays take one key for a connection: then it is the first. Those of a signer come after our own.
         """
         self.url = url
-        self._keys = tuple(keys)
+        self._prover = Prover(url, keys, clock=clock, entropy=entropy)
         self._clock = clock
         self._entropy = entropy
         self._limits = limits or ConnectionLimits()
         self._resolve = resolve
-        self._link = Link(sign_auth=self._sign_auth if keys else None, limits=self._limits.link)
+        self._link = Link(sign_auth=self._prover.answer if keys else None, limits=self._limits.link)
         self._backoff = Backoff(self._limits.backoff)
         self._subscribers: dict[str, _Subscriber] = {}
         self._waiters: dict[str, list[asyncio.Future[Verdict]]] = {}
@@ -127,7 +128,8 @@ class RelayConnection:
         try:
             async with asyncio.TaskGroup() as tasks:
                 delivering = tasks.create_task(self._deliver())
-                others = [tasks.create_task(work()) for work in (self._stay_connected, self._write, self._keep_time)]
+                works = (self._stay_connected, self._write, self._keep_time, self._prove)
+                others = [tasks.create_task(work()) for work in works]
                 await self._closing.wait()
                 for task in others:
                     task.cancel()
@@ -306,6 +308,12 @@ class RelayConnection:
                 if self._link.is_hopeless and self._socket is not None:
                     await self._socket.close(_POLICY_VIOLATION)
 
+    async def _prove(self) -> None:
+        while True:
+            challenge, answers = await self._prover.more()
+            self._link.authenticate(challenge, answers, self._clock.monotonic())
+            self._settle()
+
     async def _deliver(self) -> None:
         while True:
             delivery = await self._deliveries.get()
@@ -366,13 +374,6 @@ class RelayConnection:
             # The relay's own words may say anything; its prefix is one of a few.
             facts = {"relay": self.url, "prefix": prefix_of(words)}
             _log.warning("a relay refuses to serve us", extra={"facts": facts})
-
-    def _sign_auth(self, challenge: str) -> list[VerifiedEvent]:
-        now = self._clock.now()
-        return [
-            make_auth(key, relay_url=self.url, challenge=challenge, created_at=now, aux=self._entropy.draw(32))
-            for key in self._keys
-        ]
 
 
 def _why_not_opened(error: Exception) -> str:

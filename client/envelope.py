@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from client.errors import InvalidResponse, Refusal
+from nips import kinds
 from nips.errors import InvalidJson
 from nips.nip59 import MAX_PAYLOAD
 from nips.strict_json import dump, parse
@@ -28,6 +29,13 @@ class Reply(StrEnum):
     """The kind that the request came in."""
     STORED = "stored"
     LIVE = "live"
+
+
+def reply_kind(asked_in: int, wished: Reply) -> int:
+    """Return the wrap kind of an answer."""
+    if wished is Reply.SAME:
+        return asked_in
+    return kinds.GIFT_WRAP if wished is Reply.STORED else kinds.EPHEMERAL_GIFT_WRAP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ ClientError
     ├── InvalidResponse    the bridge answered with something that is no response
     ├── BridgeSilent       no answer came in time
     ├── BridgeUnreachable  no relay takes the request, or gives us the answer
-    └── TooManyCalls       too many requests wait for an answer
+    ├── TooManyCalls       too many requests wait for an answer
+    └── SignerFailed       whoever holds the key did not do what we asked
 """
 
 from __future__ import annotations
@@ -84,3 +85,7 @@ class BridgeUnreachable(CallFailed):
 
 class TooManyCalls(CallFailed):
     """Too many requests wait for an answer."""
+
+
+class SignerFailed(CallFailed):
+    """Whoever holds the key did not use it for us: refused, was silent, or did something else."""

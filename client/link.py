@@ -38,8 +38,8 @@ from nips.event import Event, VerifiedEvent, verify_event
 from nips.filter import Filter
 from nips.keys import PublicKey
 
-SignAuth = Callable[[str], Sequence[VerifiedEvent]]
-"""Return an AUTH event for each of our keys, answering a challenge."""
+SignAuth = Callable[[str], tuple[Sequence[VerifiedEvent], bool]]
+"""Answer a challenge: an AUTH event for each of our keys, and whether these are all; others come by `authenticate`."""
 
 _COME_BACK_LATER = (messages.Prefix.RATE_LIMITED, messages.Prefix.ERROR, None)
 """How a relay ends a subscription that it may well serve another time; without a prefix it does not say."""
@@ -165,6 +165,11 @@ class Link:
         """Return what happened since the last call, in order."""
         facts, self._facts = self._facts, []
         return facts
+
+    def authenticate(self, challenge: str, answers: Sequence[VerifiedEvent], now: float) -> None:
+        """Answer a challenge with those keys that took longer; one of an earlier connection is over."""
+        if self.is_open and challenge in self._auth.challenges:
+            self._offer(challenge, answers, True, now)
 
     def subscribe(self, name: str, filters: Sequence[Filter]) -> None:
         """Ask for events under a name of 1 to 64 characters, in place of what the name stood for before."""
@@ -333,8 +338,10 @@ class Link:
             return
         if len(self._auth.challenges) >= self._limits.max_challenges:
             raise messages.Unusable("too many challenges")
-        answers = self._sign_auth(challenge)
-        self._auth.offer(challenge, answers)
+        self._offer(challenge, *self._sign_auth(challenge), now)
+
+    def _offer(self, challenge: str, answers: Sequence[VerifiedEvent], is_all: bool, now: float) -> None:
+        self._auth.offer(challenge, answers, is_all=is_all)
         self._outbox |= {("AUTH", event.id): messages.write_authenticate(event) for event in answers}
         self._alarms.set(("auth", ""), now + self._limits.auth_seconds)
         if not self._auth.is_in_progress:

@@ -108,6 +108,16 @@ def parse_account(result: Mapping[str, Any]) -> Account:
     )
 
 
+def parse_devices(result: Mapping[str, Any]) -> tuple[Device, ...]:
+    """Read the result of `device.list`."""
+    return _each(result, "devices", _device)
+
+
+def parse_registered(result: Mapping[str, Any]) -> Device:
+    """Read the result of `device.register`."""
+    return _device(take(result, "device", dict))
+
+
 def parse_turn_credentials(result: Mapping[str, Any]) -> TurnCredentials:
     """Read the result of `turn.get_credentials`."""
     return TurnCredentials(

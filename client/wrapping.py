@@ -32,16 +32,32 @@ def wrap_rumor(
 
     A kind 21059 wrap is stamped now: a subscription may begin now, and relays refuse what is a minute old.
     """
-    now = clock.now()
-    is_live = kind == kinds.EPHEMERAL_GIFT_WRAP
     seal = seal_rumor(
         rumor,
         author,
         recipient,
-        created_at=now - entropy.below(back_seconds + 1),
+        created_at=clock.now() - entropy.below(back_seconds + 1),
         nonce=entropy.draw(32),
         aux=entropy.draw(32),
     )
+    return wrap_again(
+        seal, recipient, kind=kind, clock=clock, entropy=entropy, back_seconds=back_seconds, expires_at=expires_at
+    )
+
+
+def wrap_again(
+    seal: VerifiedEvent,
+    recipient: PublicKey,
+    *,
+    kind: int,
+    clock: Clock,
+    entropy: Entropy,
+    back_seconds: int = LIVE_SECONDS,
+    expires_at: int | None = None,
+) -> VerifiedEvent:
+    """Put a seal into one more wrap: its author need not be asked for that, and no relay can tell that it is one."""
+    now = clock.now()
+    is_live = kind == kinds.EPHEMERAL_GIFT_WRAP
     return wrap_seal(
         seal,
         draw_key(entropy),

@@ -8,6 +8,7 @@
     ├── UnsupportedFilter  a filter with a condition that NIP-01 does not know
     ├── InvalidMessage     not a client or relay message
     ├── InvalidAuth        an AUTH event that proves nothing here (NIP-42)
+    ├── InvalidProof       an event that does not prove a device's key
     ├── InvalidPayload     not a NIP-44 payload for this key
     ├── InvalidWrap        a gift wrap that does not open (NIP-59)
     ├── InvalidEntity      not a bech32 entity of NIP-19
@@ -50,6 +51,15 @@ class InvalidMessage(NipError):
 
 class InvalidAuth(NipError):
     """An AUTH event that does not authenticate this connection."""
+
+
+class InvalidProof(NipError):
+    """An event that does not prove what the key of a new device has to prove."""
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"{field}: {rule}" if field else rule)
+        self.field = field
+        """Which of the event's fields is wrong; "": it is no event."""
 
 
 class InvalidPayload(NipError):

@@ -13,8 +13,13 @@ from nips.keys import PublicKey, SecretKey
 
 def make_auth(secret: SecretKey, *, relay_url: str, challenge: str, created_at: int, aux: bytes) -> VerifiedEvent:
     """Return the event that answers a relay's challenge; `aux` is 32 fresh random bytes."""
-    tags = [("relay", relay_url), ("challenge", challenge)]
+    tags = auth_tags(relay_url=relay_url, challenge=challenge)
     return sign_event(secret, created_at=created_at, kind=kinds.AUTH, tags=tags, content="", aux=aux)
+
+
+def auth_tags(*, relay_url: str, challenge: str) -> tuple[tuple[str, str], ...]:
+    """Return the tags of such an event, for whoever has it signed elsewhere."""
+    return ("relay", relay_url), ("challenge", challenge)
 
 
 def check_auth(event: Event, *, relay_url: str, challenge: str, now: int, window_seconds: int) -> PublicKey:

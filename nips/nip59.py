@@ -162,13 +162,23 @@ def open_wrap(wrap: VerifiedEvent, recipient: Party, *, unsigned_seals: bool = F
     shared = _conversation_keys(recipient)
     if recipient_of(wrap) != shared.secret.public_key:
         raise InvalidWrap("tags: wrapped for another key")
-    sealed = _decrypt_object(wrap.content, _key_shared(shared, wrap.pubkey, "wrap"), "wrap")
-    author, content = _check_seal(sealed, unsigned_seals)
+    sealed = _decrypt(wrap.content, _key_shared(shared, wrap.pubkey, "wrap"), "wrap")
+    author, content = read_seal(sealed, unsigned_seals=unsigned_seals)
     key = _key_shared(shared, author, "seal")
-    rumor = _check_rumor(_decrypt_object(content, key, "seal"), author, unsigned_seals)
+    rumor = read_rumor(_decrypt(content, key, "seal"), author, unsigned_seals=unsigned_seals)
     # Kept only now, so that nobody is known who did not prove to be the author.
     shared.keep(author, key)
     return rumor
+
+
+def read_seal(text: str, *, unsigned_seals: bool = False) -> tuple[PublicKey, str]:
+    """Return author and content of the seal that was decrypted out of a wrap, for whoever decrypts elsewhere."""
+    return _check_seal(_object(text, "wrap"), unsigned_seals)
+
+
+def read_rumor(text: str, author: PublicKey, *, unsigned_seals: bool = False) -> Rumor:
+    """Return the rumor that was decrypted out of a seal by this author."""
+    return _check_rumor(_object(text, "seal"), author, unsigned_seals)
 
 
 def _conversation_keys(party: Party) -> ConversationKeys:
@@ -182,10 +192,17 @@ def _key_shared(shared: ConversationKeys, peer: PublicKey, layer: str) -> bytes:
         raise InvalidWrap(f"{layer} content: {error}") from None
 
 
-def _decrypt_object(payload: str, key: bytes, layer: str) -> dict[str, Any]:
+def _decrypt(payload: str, key: bytes, layer: str) -> str:
     try:
-        value = parse(nip44.decrypt(payload, key, max_payload=MAX_PAYLOAD), max_bytes=MAX_PAYLOAD)
-    except (InvalidPayload, InvalidJson) as error:
+        return nip44.decrypt(payload, key, max_payload=MAX_PAYLOAD)
+    except InvalidPayload as error:
+        raise InvalidWrap(f"{layer} content: {error}") from None
+
+
+def _object(text: str, layer: str) -> dict[str, Any]:
+    try:
+        value = parse(text, max_bytes=MAX_PAYLOAD)
+    except InvalidJson as error:
         raise InvalidWrap(f"{layer} content: {error}") from None
     if not isinstance(value, dict):
         raise InvalidWrap(f"{layer} content: not an object")

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.replies import MAX_INBOX_RELAYS, ReplyTimes, ReplyWriter, reply_kind
-from client.envelope import Reply
+from bridge.replies import MAX_INBOX_RELAYS, ReplyTimes, ReplyWriter
 from nips import kinds
 from nips.event import VerifiedEvent, sign_event
 from nips.nip17 import make_inbox_relays
@@ -85,24 +84,6 @@ def seal_time(wrap: VerifiedEvent) -> int:
     seal = json.loads(decrypt(wrap.content, conversation_key(ALICE.secret, wrap.pubkey), max_payload=100_000))
     created_at: int = seal["created_at"]
     return created_at
-
-
-# --- the kind
-
-
-@pytest.mark.parametrize(
-    ("asked_in", "wished", "kind"),
-    [
-        (STORED, Reply.SAME, STORED),
-        (LIVE, Reply.SAME, LIVE),
-        (STORED, Reply.LIVE, LIVE),
-        (LIVE, Reply.LIVE, LIVE),
-        (STORED, Reply.STORED, STORED),
-        (LIVE, Reply.STORED, STORED),
-    ],
-)
-def test_an_answer_comes_in_the_kind_asked_in_unless_wished_otherwise(asked_in: int, wished: Reply, kind: int) -> None:
-    assert reply_kind(asked_in, wished) == kind
 
 
 # --- stored

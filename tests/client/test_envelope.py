@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.envelope import VERSION, Reply, parse_response, write_request
+from client.envelope import VERSION, Reply, parse_response, reply_kind, write_request
 from client.errors import InvalidResponse, Refusal
 from protocol.catalogue import load_catalogue
 from protocol.validation import validate_envelope, validate_response
 from tests.support.strategies import json_values, texts
+from tests.support.wraps import LIVE, STORED
 
 RESULT: dict[str, Any] = {"_v": "1.0.0", "id": "1", "server_time": 1_800_000_000, "result": {"a": 1}}
 ERROR: dict[str, Any] = {"code": "BRIDGE_RATE_LIMITED", "status": 429, "message": "Wait.", "retry": True}
@@ -115,3 +116,18 @@ def test_no_text_does_more_than_to_be_refused(text: str) -> None:
 @pytest.mark.parametrize("content", [RESULT, REFUSED], ids=["result", "error"])
 def test_samples_are_those_of_the_contract(content: dict[str, Any]) -> None:
     validate_response(content)
+
+
+@pytest.mark.parametrize(
+    ("asked_in", "wished", "kind"),
+    [
+        (STORED, Reply.SAME, STORED),
+        (LIVE, Reply.SAME, LIVE),
+        (STORED, Reply.LIVE, LIVE),
+        (LIVE, Reply.LIVE, LIVE),
+        (STORED, Reply.STORED, STORED),
+        (LIVE, Reply.STORED, STORED),
+    ],
+)
+def test_an_answer_comes_in_the_kind_asked_in_unless_wished_otherwise(asked_in: int, wished: Reply, kind: int) -> None:
+    assert reply_kind(asked_in, wished) == kind

@@ -11,6 +11,7 @@ from client.limits import LinkLimits
 from client.link import Link, LinkCounts
 from client.publications import Outcome
 from client.subscriptions import StoredEnded, SubscriptionRefused, SubscriptionState
+from nips.keys import SecretKey
 from nips.nip42 import check_auth
 from tests.support.link_conversation import DEMAND, HELLO, NOTES, URL, Conversation, auth_facts, judged
 from tests.support.wraps import AUTHOR, BRIDGE, NOW
@@ -242,10 +243,62 @@ def test_next_connection_authenticates_anew() -> None:
 
 
 def test_signer_without_answers_is_like_a_refusal() -> None:
-    link = Link(sign_auth=lambda challenge: [])
+    link = Link(sign_auth=lambda challenge: ([], True))
     link.subscribe("a", [NOTES])
     link.opened()
     link.receive(json.dumps(["CLOSED", "a", DEMAND]), 0)
     link.receive('["AUTH","c"]', 0)
     assert link.take_facts() == [SubscriptionRefused("a", DEMAND)]
     assert link.next_deadline() == LinkLimits().max_delay_seconds
+
+
+def with_a_slow_key(*keys: SecretKey) -> Conversation:
+    """Return a conversation in which the last key does not answer at once; a subscription was refused for its want."""
+    relay = Conversation(*keys)
+    relay.slow_keys = 1
+    relay.asks("a")
+    relay.opens()
+    relay.hears("AUTH", "c")
+    relay.hears("CLOSED", "a", DEMAND)
+    return relay
+
+
+def test_round_waits_for_a_key_that_somebody_else_holds() -> None:
+    relay = with_a_slow_key(AUTHOR, BRIDGE)
+    assert relay.hears("OK", relay._auths["c"][0].id, True, "") == []
+    assert relay.link.subscriptions == {"a": SubscriptionState.HELD}
+    assert not relay.link.is_ready
+    assert relay.signs("c", 1) == ["AUTH c 1"]
+    assert relay.hears("OK", relay._auths["c"][1].id, True, "") == ["REQ a"]
+    assert set(relay.link.auth.values()) == {AuthState.ACCEPTED}
+
+
+def test_what_was_published_meanwhile_waits_too() -> None:
+    relay = with_a_slow_key(AUTHOR)
+    relay.publishes(HELLO)
+    assert relay.hears("OK", HELLO.id, False, DEMAND) == []
+    assert relay.signs("c", 0) == ["AUTH c 0"]
+    assert relay.answers_auth("c", True) == ["REQ a", "EVENT hello"]
+
+
+def test_key_that_is_not_given_in_time_is_not_waited_for_and_counts_when_it_comes() -> None:
+    relay = with_a_slow_key(AUTHOR)
+    assert relay.passes(LinkLimits().auth_seconds) == []
+    assert relay.happened() == [SubscriptionRefused("a", DEMAND)]
+    assert relay.signs("c", 0) == ["AUTH c 0"]
+    assert relay.answers_auth("c", True) == ["REQ a"]
+
+
+def test_whoever_holds_the_key_may_refuse() -> None:
+    relay = with_a_slow_key(AUTHOR)
+    assert relay.signs("c") == []
+    assert relay.happened() == [SubscriptionRefused("a", DEMAND)]
+
+
+def test_answer_for_a_connection_that_is_over_is_not_sent() -> None:
+    relay = with_a_slow_key(AUTHOR)
+    relay.link.lost()
+    assert relay.signs("c", 0) == []
+    relay.opens()
+    assert relay.signs("c", 0) == []
+    assert relay.link.auth == {}

@@ -36,6 +36,8 @@ def test_range_holds_exactly_its_kinds(is_of_range: Callable[[int], bool]) -> No
         (kinds.AUTH, 22242),
         (kinds.BRIDGE_REQUEST, 24390),
         (kinds.BRIDGE_RESPONSE, 24391),
+        (kinds.DEVICE_PROOF, 24393),
+        (kinds.REMOTE_SIGNING, 24133),
         (kinds.HANDLER, 31990),
         (kinds.MAX_KIND, 65535),
     ],
@@ -44,5 +46,6 @@ def test_kinds_have_the_numbers_that_others_use(kind: int, number: int) -> None:
     assert kind == number
 
 
-def test_rumor_kinds_are_never_stored_should_one_ever_be_published() -> None:
-    assert all(map(kinds.is_ephemeral, (kinds.BRIDGE_REQUEST, kinds.BRIDGE_RESPONSE)))
+def test_what_is_for_two_only_is_never_stored_should_it_ever_be_published() -> None:
+    private = (kinds.BRIDGE_REQUEST, kinds.BRIDGE_RESPONSE, kinds.DEVICE_PROOF, kinds.REMOTE_SIGNING)
+    assert all(map(kinds.is_ephemeral, private))
