@@ -17,6 +17,7 @@ from typing import Any
 from bridge.announcements import announcements
 from bridge.conditions import Conditions
 from bridge.home import Home
+from bridge.http import HttpClient
 from bridge.identity import Identity, load_identity
 from bridge.relay.endpoint import RelayEndpoint
 from bridge.relay.from_settings import relay_limits, relay_profile
@@ -116,14 +117,17 @@ async def running_bridge(
     """Run a bridge from entering to leaving; raise `StartupError` or `StorageError` if it cannot start."""
     storage = await home.open_storage(settings, environment)
     try:
-        parts = await _build(home, settings, storage, clock, entropy)
-        async with _serving(parts):
-            yield Bridge(parts.identity.secret.public_key, parts.endpoint.url, parts.announced, parts.figures)
+        async with HttpClient() as http:
+            parts = await _build(home, settings, storage, http, clock, entropy)
+            async with _serving(parts):
+                yield Bridge(parts.identity.secret.public_key, parts.endpoint.url, parts.announced, parts.figures)
     finally:
         await storage.close()
 
 
-async def _build(home: Home, settings: Settings, storage: SqliteStorage, clock: Clock, entropy: Entropy) -> _Parts:
+async def _build(
+    home: Home, settings: Settings, storage: SqliteStorage, http: HttpClient, clock: Clock, entropy: Entropy
+) -> _Parts:
     identity = await load_identity(storage.secrets)
     sealing = build_sealing(settings, identity.secret, clock=clock, entropy=entropy)
     limits = relay_limits(settings)
@@ -137,6 +141,7 @@ async def _build(home: Home, settings: Settings, storage: SqliteStorage, clock: 
         entropy=entropy,
         catalogue=load_catalogue(),
         conditions=conditions,
+        http=http,
         here=here,
         publishers=upstream.links,
         own_url=lambda: parts.endpoint.url,

@@ -13,6 +13,7 @@ from bridge.dispatcher import Dispatcher, DispatchRules
 from bridge.envelope import Freshness
 from bridge.errors import StartupError
 from bridge.events import CountingSink, Events, LogSink
+from bridge.http import Fetch
 from bridge.identity import Identity
 from bridge.inbox import Inbox, InboxRules
 from bridge.outbox import Outbox, OutboxRules
@@ -65,6 +66,8 @@ class Surroundings:
     """Address of our own endpoint, known once it has its port."""
     relays: Callable[[], Sequence[str]]
     """Where clients are told to come."""
+    http: Fetch
+    """Sends requests to providers and to domains that name keys."""
     chain: ProviderChain
     """TURN providers; may be empty."""
 

@@ -11,6 +11,7 @@ from nips.kinds import WRAPS
 
 MAX_URL_LENGTH = 2048
 
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _SOME_ADDRESS = "192.0.2.1"
 _NPUB = re.compile(r"npub1[02-9ac-hj-np-z]{58}")
 _KIND_WINDOW = re.compile(r"[0-9]{1,5} [0-9]{1,10} [0-9]{1,10}")
@@ -68,6 +69,16 @@ def optional_host(value: str) -> str | None:
     return None if value == "" or is_host(value) else "use a host name without port, such as turn.example.org"
 
 
+def api_url(value: str) -> str | None:
+    """Ask for the address of an API, to which secrets are sent."""
+    return None if _is_api(value) else "use an https:// address without user, query and fragment, such as https://a.org"
+
+
+def is_private(scheme: str, host: str) -> bool:
+    """Tell whether nobody on the way reads what is sent to such an address: HTTPS, or this machine."""
+    return scheme == "https" or (scheme == "http" and host in _LOOPBACK)
+
+
 def account_key(value: str) -> str | None:
     """Ask for a public key. Only its form is looked at; whoever uses it decodes it and checks its sum."""
     if value.startswith(("nsec1", "ncryptsec1")):
@@ -119,12 +130,22 @@ def _ice_url(value: str, *, schemes: tuple[str, str], example: str) -> str | Non
 
 
 def _is_websocket(value: str) -> bool:
+    return _plain_scheme(value) in ("ws", "wss")
+
+
+def _is_api(value: str) -> bool:
+    scheme = _plain_scheme(value)
+    return scheme is not None and "?" not in value and is_private(scheme, urlsplit(value).hostname or "")
+
+
+def _plain_scheme(value: str) -> str | None:
+    """Return the scheme of an address with a host and without user and fragment; None for anything else."""
     if len(value) > MAX_URL_LENGTH or not value.isprintable() or " " in value:
-        return False
+        return None
     try:
         parts = urlsplit(value)
         name, port = parts.hostname, parts.port
     except ValueError:
-        return False
+        return None
     is_plain = parts.username is None and parts.password is None and "#" not in value
-    return parts.scheme in ("ws", "wss") and name is not None and is_host(name) and port != 0 and is_plain
+    return parts.scheme if name is not None and is_host(name) and port != 0 and is_plain else None

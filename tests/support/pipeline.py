@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from bridge.conditions import Conditions
 from bridge.destinations import Deliverer, Publisher
+from bridge.http import HttpClient
 from bridge.identity import Identity, load_identity, make_identity
 from bridge.sealing import LocalSealing
 from bridge.settings.tree import Settings
@@ -318,7 +319,7 @@ async def a_pipeline(
     `changes` are settings by their full names. `run` counts the starts, so that no two draw the same randomness. Unless
     it `is_running`, wraps are accepted and wait. The provider is coturn's if none is given.
     """
-    async with a_storage(folder) as storage:
+    async with a_storage(folder) as storage, HttpClient() as http:
         identity = await open_identity(storage)
         settings = settings_with(
             {
@@ -338,6 +339,7 @@ async def a_pipeline(
             entropy=entropy,
             catalogue=load_catalogue(),
             conditions=Conditions(),
+            http=http,
             here=_as_deliverer(here),
             publishers=_as_publishers(publishers),
             own_url=lambda: OWN_URL,

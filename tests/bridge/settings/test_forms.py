@@ -19,6 +19,7 @@ GOOD: list[tuple[Form, list[object]]] = [
     (forms.optional_relay_url, ["", "wss://relay.example.org"]),
     (forms.turn_url, ["turn:a", "turns:a:443?transport=tcp"]),
     (forms.turn_pattern, ["turn:%s", "turn:%s:80?transport=tcp", "turns:%s:443?transport=tcp"]),
+    (forms.api_url, ["https://a.example.org", "https://a.example.org:8443/v1", "http://127.0.0.1:80", "http://[::1]"]),
     (forms.stun_url, ["stun:a", "stuns:a:5349"]),
     (forms.optional_host, ["", "turn.example.org"]),
     (forms.account_key, [NPUB, HEX]),
@@ -81,6 +82,10 @@ BAD: list[tuple[Form, list[object]]] = [
             "stun:%s",
             "turn:[%s]",
         ],
+    ),
+    (
+        forms.api_url,
+        ["", "http://a.org", "https://", "https://u:p@a.org", "https://a.org/?k", "https://a.org#b", "wss://a.org"],
     ),
     (forms.stun_url, ["", "turn:a", "stun:a?transport=udp"]),
     (forms.optional_host, ["turn.example.org:443", "turn:turn.example.org"]),
