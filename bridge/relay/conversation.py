@@ -14,6 +14,7 @@ from typing import Any
 
 from bridge.relay.admission import KNOWN, Admission, Keeping, Verdict
 from bridge.relay.faults import note_fault
+from bridge.relay.proved import ProvedKeys
 from bridge.relay.refusals import Blocked, is_foreseen, words_for
 from bridge.relay.session import Admit, Authenticated, Farewell, Moment, Open, Reply, Session, Shut, Tally
 from bridge.relay.stored import StoredEvents, hint_about
@@ -43,6 +44,7 @@ class Backstage:
     admission: Admission
     stored: StoredEvents
     subscriptions: Subscriptions
+    proved: ProvedKeys
     clock: Clock
     on_listening: OnListening
 
@@ -50,12 +52,18 @@ class Backstage:
 class Conversation:
     """Drives one session."""
 
-    def __init__(self, session: Session, backstage: Backstage, push: Push, share: Share) -> None:
-        """Take `push`, by which live events reach this client without anybody waiting, and its share of the reading."""
+    def __init__(
+        self, session: Session, backstage: Backstage, push: Push, share: Share, interrupt: Callable[[], None]
+    ) -> None:
+        """Take `push`, by which live events reach this client without anybody waiting, and its share of the reading.
+
+        Take what has whoever drives this look at `farewell` at once, too.
+        """
         self._session = session
         self._backstage = backstage
         self._push = push
         self._share = share
+        self._interrupt = interrupt
 
     @property
     def farewell(self) -> Farewell | None:
@@ -90,12 +98,20 @@ class Conversation:
                 case Tally():
                     yield self._tally(action)
                 case Authenticated():
+                    self._backstage.proved.add(action.key, self)
                     self._show_more()
                     yield action.text
                     self._tell_listening(action.key)
 
+    def dismiss(self, reason: str) -> None:
+        """Deliver nothing more to this client, and have its connection closed (1008)."""
+        self._session.farewell = Farewell(1008, reason)
+        self.end()
+        self._interrupt()
+
     def end(self) -> None:
         """Deliver nothing more to this client."""
+        self._backstage.proved.remove(self._session.keys, self)
         for subscription in self._session.subscriptions:
             self._backstage.subscriptions.remove(subscription)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
@@ -13,6 +13,7 @@ from bridge.relay.conversation import Backstage, Conversation, OnListening
 from bridge.relay.information import RelayProfile, relay_information
 from bridge.relay.limits import RelayLimits
 from bridge.relay.pages import Pages
+from bridge.relay.proved import ProvedKeys
 from bridge.relay.server import RelayServer
 from bridge.relay.session import Session
 from bridge.relay.stored import StoredEvents
@@ -59,6 +60,7 @@ class RelayEndpoint:
         self._limits = limits or RelayLimits()
         self._protection = ReadProtection(bridge, read_without_auth)
         self._subscriptions = Subscriptions()
+        self._proved = ProvedKeys()
         self._admission = Admission(
             bridge=bridge,
             inbox=inbox,
@@ -77,6 +79,7 @@ class RelayEndpoint:
                 limits=self._limits.query,
             ),
             subscriptions=self._subscriptions,
+            proved=self._proved,
             clock=clock,
             on_listening=lambda pubkey: self.on_listening(pubkey),
         )
@@ -127,6 +130,10 @@ class RelayEndpoint:
         """Do the same with a wrap; return whether a connection got it that has proved its recipient's key."""
         return self._subscriptions.hand_over(wrap)
 
+    def dismiss(self, keys: Iterable[str], reason: str) -> int:
+        """Close every connection that proved one of these keys (1008), telling why; return how many."""
+        return self._proved.dismiss(keys, reason)
+
     def storing(self, event_ids: Iterable[str]) -> AbstractContextManager[None]:
         """Know these events for ones that come to their listeners as soon as they are stored."""
         return self._subscriptions.under_way.storing(event_ids)
@@ -151,7 +158,7 @@ class RelayEndpoint:
         """Send what waits and close every connection (1001)."""
         await self._server.drain()
 
-    def _converse(self, push: Push, origin: Origin) -> Conversation:
+    def _converse(self, push: Push, origin: Origin, interrupt: Callable[[], None]) -> Conversation:
         session = Session(
             challenge=self._entropy.draw(16).hex(),
             relay_urls=self._urls,
@@ -159,7 +166,7 @@ class RelayEndpoint:
             limits=self._limits.session,
             origin=origin,
         )
-        return Conversation(session, self._backstage, push, origin.share)
+        return Conversation(session, self._backstage, push, origin.share, interrupt)
 
     def _pages(self, port: int) -> Pages:
         self._urls = own_urls(self._public_url, self._host, port)

@@ -78,7 +78,7 @@ class RelayServer:
         port: int,
         limits: ServerLimits,
         max_message_bytes: int,
-        converse: Callable[[Push, Origin], Conversation],
+        converse: Callable[[Push, Origin, Callable[[], None]], Conversation],
         pages: Callable[[int], Pages],
     ) -> None:
         """Take what makes a conversation and, as soon as the port is known, what makes the pages."""
@@ -174,7 +174,7 @@ class RelayServer:
 
     async def _talk(self, connection: ServerConnection) -> None:
         socket = cast("ClientSocket", connection)
-        conversation = self._converse(socket.push, socket.origin)
+        conversation = self._converse(socket.push, socket.origin, socket.interrupt)
         try:
             # What runs in the group does not raise: in early 3.11, as Debian 12 has it, that would leave us cancelled.
             async with asyncio.TaskGroup() as answers:
@@ -196,10 +196,11 @@ class RelayServer:
                 frame = await self._next_frame(socket)
                 if self._stopping.is_set():
                     break  # whoever stops us has counted what is being answered, and this is not
-                if frame is not None:
+                # Somebody else may have ended the conversation while nothing came.
+                if frame is not None and conversation.farewell is None:
                     await self._answer(frame, socket, conversation, desk)
                 farewell = conversation.farewell
-                if frame is None and not conversation.is_listening:
+                if farewell is None and frame is None and not conversation.is_listening:
                     farewell = Farewell(CloseCode.NORMAL_CLOSURE, "idle")
                 if farewell is not None:
                     await self._part(socket, desk, farewell)
@@ -229,9 +230,11 @@ class RelayServer:
         try:
             async with asyncio.timeout(self._limits.idle_seconds) as patience:
                 self._listening.add(patience)
+                socket.patience = patience
                 try:
                     return await socket.recv()
                 finally:
+                    socket.patience = None
                     self._listening.discard(patience)
         except TimeoutError:
             return None
@@ -246,7 +249,7 @@ class RelayServer:
                     async with aclosing(answer) as texts:
                         async for text in texts:
                             socket.push(text)
-                            if not await self._room(socket):
+                            if not await self._room(socket) or conversation.farewell is not None:
                                 break
                 else:
                     await self._answer_later(answer, socket, desk)

@@ -74,6 +74,9 @@ class ClientSocket(ServerConnection, asyncio.BufferedProtocol):
         self._origin: Origin | None = None
         self._wait = 0.0
         self._is_unnamed_proxy = False
+        self._leaving: asyncio.TimerHandle | None = None
+        self.patience: asyncio.Timeout | None = None
+        """Of whoever waits for the client's next frame."""
 
     @property
     def origin(self) -> Origin:
@@ -106,6 +109,14 @@ class ClientSocket(ServerConnection, asyncio.BufferedProtocol):
             return
         async with self.send_context():
             pass  # leaving it writes what was gathered, and waits
+
+    def interrupt(self) -> None:
+        """Have nobody wait for the client's next frame; it is dropped if it is still there when closing takes long."""
+        if self.patience is not None and not self.patience.expired():
+            self.patience.reschedule(0)
+        if self._leaving is None:
+            # Twice: whoever sends it away may wait so long for its answers, and again for its close.
+            self._leaving = self.loop.call_later(2 * self._limits.close_seconds, self._drop, "does not leave")
 
     async def dismiss(self, code: int, reason: str) -> None:
         """Close, and read on meanwhile: the client's own close comes behind what it sent ahead."""
@@ -173,8 +184,9 @@ class ClientSocket(ServerConnection, asyncio.BufferedProtocol):
         if self._origin is not None:
             self._crowd.addresses.leave(self._origin)
         self._end_stall()
-        if self._flush is not None:
-            self._flush.cancel()
+        for waiting in (self._flush, self._leaving):
+            if waiting is not None:
+                waiting.cancel()
         super().connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:

@@ -74,7 +74,7 @@ class Chapter:
     def connect(self) -> Connection:
         """Open a connection."""
         guest = Guest(self.house)
-        conversation = self.endpoint._converse(lambda text: guest.hears(text) is not None, self.origin)
+        conversation = self.endpoint._converse(lambda text: guest.hears(text) is not None, self.origin, lambda: None)
         return Connection(self, guest, conversation)
 
 

@@ -29,9 +29,10 @@ SMALL = 4096
 class Scripted(Conversation):
     """Answers a frame with what `script` yields for it."""
 
-    def __init__(self, house: House, push: Push) -> None:
+    def __init__(self, house: House, push: Push, interrupt: Callable[[], None]) -> None:
         self.house = house
         self.push = push
+        self.interrupt = interrupt
         self.ended = asyncio.Event()
         self.parting: Farewell | None = None
 
@@ -45,6 +46,10 @@ class Scripted(Conversation):
 
     def greet(self) -> str:
         return "hello"
+
+    def dismiss(self, reason: str) -> None:
+        self.parting = Farewell(1008, reason)
+        self.interrupt()
 
     def receive(self, frame: str | bytes) -> Iterator[str | Serving | Coming]:
         yield self.house.script(self, frame)
@@ -86,9 +91,9 @@ class House:
             self.url = f"ws://127.0.0.1:{server.port}"
             yield server
 
-    def _converse(self, push: Push, origin: Origin) -> Conversation:
+    def _converse(self, push: Push, origin: Origin, interrupt: Callable[[], None]) -> Conversation:
         self.origins.append(origin)
-        conversation = Scripted(self, push)
+        conversation = Scripted(self, push, interrupt)
         self.conversations.append(conversation)
         return conversation
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field, replace
@@ -12,8 +13,9 @@ import pytest
 from bridge.relay.admission import Admission
 from bridge.relay.conversation import Backstage, Conversation
 from bridge.relay.limits import PublishLimits, QueryLimits, SessionLimits
+from bridge.relay.proved import ProvedKeys
 from bridge.relay.rates import per_second
-from bridge.relay.session import Session
+from bridge.relay.session import Farewell, Session
 from bridge.relay.stored import Reading, StoredEvents
 from bridge.relay.subscriptions import Subscriptions
 from bridge.relay.turns import Share
@@ -67,6 +69,7 @@ class Talk:
     limits: SessionLimits
     open_reading: bool = False
     pushed: list[RelayMessage] = field(default_factory=list)
+    interrupted: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         session = Session(
@@ -75,7 +78,7 @@ class Talk:
             protection=ReadProtection(BRIDGE.public_key, self.open_reading),
             limits=self.limits,
         )
-        self.conversation = Conversation(session, self.backstage, self._push, Share())
+        self.conversation = Conversation(session, self.backstage, self._push, Share(), self.interrupted.set)
 
     def _push(self, text: str) -> bool:
         self.pushed.append(heard(text))
@@ -128,6 +131,7 @@ def backstage(storage: SqliteStorage, inbox: Inbox, clock: FixedClock, listening
             limits=QueryLimits(page=1),
         ),
         subscriptions=subscriptions,
+        proved=ProvedKeys(),
         clock=clock,
         on_listening=listening.append,
     )
@@ -540,3 +544,26 @@ async def test_limit_of_ours_is_told_too(storage: SqliteStorage, backstage: Back
     assert await hint(talk, a_filter(limit=3)) is Hint.MORE
     assert await hint(talk, a_filter(kinds=[1])) is Hint.FINISH
     assert await hint(talk, a_filter(kinds=[])) is Hint.FINISH
+
+
+# --- sent away
+
+
+async def test_who_is_dismissed_hears_of_nothing_any_more_and_is_told_why(backstage: Backstage) -> None:
+    talk = Talk(backstage, SessionLimits())
+    await talk.prove(ALICE)
+    await talk.answers(write_request("s", [a_filter(kinds=[STORED, LIVE], p=[ALICE.public_key])]))
+    assert backstage.proved.dismiss([ALICE.public_key], "a reason") == 1
+    assert talk.interrupted.is_set()
+    assert talk.conversation.farewell == Farewell(1008, "a reason")
+    assert backstage.subscriptions.deliver(a_wrap(kind=LIVE)) == 0
+    assert (len(backstage.subscriptions), len(backstage.proved), talk.pushed) == (0, 0, [])
+
+
+async def test_who_proved_another_key_stays(backstage: Backstage) -> None:
+    talk = Talk(backstage, SessionLimits())
+    await talk.prove(BOB)
+    assert backstage.proved.dismiss([ALICE.public_key], "a reason") == 0
+    assert talk.conversation.farewell is None
+    talk.conversation.end()
+    assert len(backstage.proved) == 0

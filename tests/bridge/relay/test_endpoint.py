@@ -69,6 +69,41 @@ async def relay(start: Start) -> AsyncIterator[RelayEndpoint]:
         yield endpoint
 
 
+# --- keys that are worth nothing any more
+
+
+async def test_connections_that_proved_a_key_are_closed_and_told_why(relay: RelayEndpoint) -> None:
+    async with peer(relay.url) as alice, peer(relay.url) as both, peer(relay.url) as bob, peer(relay.url) as nobody:
+        for client, key in ((alice, ALICE), (both, BOB), (both, ALICE), (bob, BOB)):
+            assert (await client.prove(key)).accepted
+        await alice.request(a_filter(kinds=[STORED, LIVE], p=[ALICE.public_key]))
+        assert relay.dismiss([ALICE.public_key], "this key was revoked") == 2
+        assert await alice.closed() == await both.closed() == (1008, "this key was revoked")
+        assert await bob.request(a_filter(kinds=[10002])) == []
+        assert await nobody.request(a_filter(kinds=[10002])) == []
+        assert relay.dismiss([ALICE.public_key], "again") == 0
+
+
+async def test_nothing_is_delivered_to_a_key_from_the_moment_on(relay: RelayEndpoint) -> None:
+    async with peer(relay.url) as alice:
+        await alice.prove(ALICE)
+        await alice.request(a_filter(kinds=[LIVE], p=[ALICE.public_key]))
+        assert relay.is_listening(ALICE.public_key, LIVE)
+        relay.dismiss([ALICE.public_key], "gone")
+        assert not relay.is_listening(ALICE.public_key, LIVE)
+        assert not relay.hand_over(a_wrap(kind=LIVE))
+        assert await alice.closed() == (1008, "gone")
+
+
+async def test_key_may_be_proved_again_like_that_of_any_stranger(relay: RelayEndpoint) -> None:
+    async with peer(relay.url) as alice:
+        await alice.prove(ALICE)
+        relay.dismiss([ALICE.public_key], "gone")
+        await alice.closed()
+    async with peer(relay.url) as alice:
+        assert (await alice.prove(ALICE)).accepted
+
+
 # --- one exchange
 
 

@@ -317,6 +317,58 @@ async def test_answer_that_never_ends_does_not_hold_up_the_end() -> None:
         await paused.wait()
 
 
+async def test_client_that_waits_is_sent_away_at_once_and_hears_why() -> None:
+    house = House()
+    async with house.open(), house.client() as client:
+        house.conversations[0].dismiss("a reason")
+        assert await closed(client) == 1008
+        assert client.close_reason == "a reason"
+        async with within():
+            await house.conversations[0].ended.wait()
+
+
+async def test_who_is_sent_away_is_answered_nothing_more() -> None:
+    answered: list[str | bytes] = []
+
+    async def script(conversation: Scripted, frame: str | bytes) -> Serving:
+        answered.append(frame)
+        conversation.dismiss("a reason")
+        yield "the last"
+        yield "never"
+
+    house = House(script=script)
+    async with house.open(), house.client() as client:
+        await client.send("one")
+        await client.send("two")
+        async with within():
+            assert await client.recv() == "the last"
+        assert await closed(client) == 1008
+    assert answered == ["one"]
+
+
+async def test_who_does_not_read_is_dropped_when_sent_away() -> None:
+    house = House(replace(LIMITS, close_seconds=0.1, stall_seconds=60))
+    async with within(5), house.open(send_buffer=SMALL) as server, house.deaf_client():
+        assert house.conversations[0].push("x" * 500_000)
+        house.conversations[0].dismiss("a reason")
+        await house.conversations[0].ended.wait()
+        assert server.connections == 0
+
+
+async def test_who_is_sent_away_in_the_middle_of_an_answer_and_does_not_read_is_dropped() -> None:
+    async def script(conversation: Scripted, frame: str | bytes) -> Serving:
+        while True:
+            yield "x" * 10_000
+
+    house = House(replace(LIMITS, close_seconds=0.1, stall_seconds=60), script=script)
+    async with within(5), house.open(send_buffer=SMALL) as server, house.deaf_client() as client:
+        paused = pause_of(server)
+        await client.send("x")
+        await paused.wait()
+        house.conversations[0].dismiss("a reason")
+        await house.conversations[0].ended.wait()
+
+
 async def test_server_opens_again_after_its_end() -> None:
     for _ in range(2):
         house = House()
