@@ -43,15 +43,15 @@ def check_device_proof(
     except InvalidEvent as error:
         raise _not_an_event(error) from None
     if proof.kind != kinds.DEVICE_PROOF:
-        raise InvalidProof("kind", f"not {kinds.DEVICE_PROOF}")
+        raise InvalidProof(f"not {kinds.DEVICE_PROOF}", field="kind")
     if proof.pubkey != device:
-        raise InvalidProof("pubkey", "not the key of the device")
+        raise InvalidProof("not the key of the device", field="pubkey")
     if proof.content:
-        raise InvalidProof("content", "not empty")
+        raise InvalidProof("not empty", field="content")
     if proof.tags != proof_tags(account, bridge):
-        raise InvalidProof("tags", "not exactly p with the account and bridge with the bridge, in this order")
+        raise InvalidProof("not exactly p with the account and bridge with the bridge, in this order", field="tags")
     if abs(now - proof.created_at) > PROOF_SECONDS:
-        raise InvalidProof("created_at", f"more than {PROOF_SECONDS} seconds from now")
+        raise InvalidProof(f"more than {PROOF_SECONDS} seconds from now", field="created_at")
     try:
         return verify_event(proof)
     except InvalidEvent as error:
@@ -60,4 +60,4 @@ def check_device_proof(
 
 def _not_an_event(error: InvalidEvent) -> InvalidProof:
     field, _, rule = str(error).partition(": ")
-    return InvalidProof(field, rule) if field in _FIELDS else InvalidProof("", str(error))
+    return InvalidProof(rule, field=field) if field in _FIELDS else InvalidProof(str(error))

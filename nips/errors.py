@@ -56,7 +56,7 @@ class InvalidAuth(NipError):
 class InvalidProof(NipError):
     """An event that does not prove what the key of a new device has to prove."""
 
-    def __init__(self, field: str, rule: str) -> None:
+    def __init__(self, rule: str, *, field: str = "") -> None:
         super().__init__(f"{field}: {rule}" if field else rule)
         self.field = field
         """Which of the event's fields is wrong; "": it is no event."""
