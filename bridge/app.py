@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
 from typing import Any
 
+from bridge.administration.commands import Administration
+from bridge.administration.running import RunningBridge
+from bridge.administration.server import AdminServer
 from bridge.announcements import announcements
 from bridge.conditions import Conditions
 from bridge.home import Home
@@ -21,6 +24,7 @@ from bridge.http import HttpClient
 from bridge.identity import Identity, load_identity
 from bridge.relay.endpoint import RelayEndpoint
 from bridge.relay.from_settings import relay_limits, relay_profile
+from bridge.reload import LivePart, Reloaded, Reloader
 from bridge.sealing import Sealing
 from bridge.settings.tree import Settings
 from bridge.turn.chain import ProviderChain
@@ -50,6 +54,8 @@ class Bridge:
     """Where clients are told to come."""
     figures: Callable[[], Mapping[str, int]]
     """Counts what is in memory at the moment, by name."""
+    reload: Callable[[], Awaitable[Reloaded]]
+    """Reads the settings again; raises `ReloadRefused` when they cannot be used, and then nothing changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,8 @@ class _Parts:
     upstream: Upstream
     core: Core
     conditions: Conditions
+    reloader: Reloader
+    admin: AdminServer
     clock: Clock
     entropy: Entropy
 
@@ -70,6 +78,11 @@ class _Parts:
         """Where clients are told to come. An address of this machine alone would send others to their own machine."""
         own = [self.endpoint.url] if self.settings.bridge.public_url or not self.upstream.links else []
         return [*own, *self.upstream.links]
+
+    def seen_from_outside(self) -> Bridge:
+        """Return what the operator gets to see."""
+        key = self.identity.secret.public_key
+        return Bridge(key, self.endpoint.url, self.announced, self.figures, self.reloader.reload)
 
     def figures(self) -> Mapping[str, int]:
         """Count what is at work; with no client and no request all but `tasks` and `workers` are 0."""
@@ -112,27 +125,44 @@ class _OwnRelay:
 
 @asynccontextmanager
 async def running_bridge(
-    home: Home, settings: Settings, *, clock: Clock, entropy: Entropy, environment: Mapping[str, str]
+    home: Home,
+    settings: Settings,
+    *,
+    clock: Clock,
+    entropy: Entropy,
+    environment: Mapping[str, str],
+    live: Sequence[LivePart[Any]] = (),
 ) -> AsyncIterator[Bridge]:
-    """Run a bridge from entering to leaving; raise `StartupError` or `StorageError` if it cannot start."""
+    """Run a bridge from entering to leaving; raise `StartupError` or `StorageError` if it cannot start.
+
+    `live` are parts of the caller's own that go by other settings when those are read again.
+    """
     storage = await home.open_storage(settings, environment)
     try:
         async with HttpClient() as http:
-            parts = await _build(home, settings, storage, http, clock, entropy)
+            parts = await _build(home, settings, storage, http, clock, entropy, live)
             async with _serving(parts):
-                yield Bridge(parts.identity.secret.public_key, parts.endpoint.url, parts.announced, parts.figures)
+                yield parts.seen_from_outside()
     finally:
         await storage.close()
 
 
 async def _build(
-    home: Home, settings: Settings, storage: SqliteStorage, http: HttpClient, clock: Clock, entropy: Entropy
+    home: Home,
+    settings: Settings,
+    storage: SqliteStorage,
+    http: HttpClient,
+    clock: Clock,
+    entropy: Entropy,
+    live: Sequence[LivePart[Any]],
 ) -> _Parts:
     identity = await load_identity(storage.secrets)
     sealing = build_sealing(settings, identity.secret, clock=clock, entropy=entropy)
-    limits = relay_limits(settings)
-    upstream = Upstream(settings.upstream, identity.secret, limits=limits.publish, clock=clock, entropy=entropy)
+    upstream = Upstream(
+        settings.upstream, identity.secret, limits=relay_limits(settings).publish, clock=clock, entropy=entropy
+    )
     here, conditions = _OwnRelay(), Conditions()
+    chain = ProviderChain(chain_rules(settings.turn, home))
     around = Surroundings(
         identity=identity,
         sealing=sealing,
@@ -146,26 +176,46 @@ async def _build(
         publishers=upstream.links,
         own_url=lambda: parts.endpoint.url,
         relays=lambda: parts.announced,
-        chain=ProviderChain(chain_rules(settings.turn, home)),
+        chain=chain,
     )
     core = build_core(settings, around)
-    endpoint = RelayEndpoint(
-        bridge=identity.secret.public_key,
-        inbox=core.inbox,
-        storage=storage,
+    endpoint = _endpoint(settings, around, core)
+    here.endpoint = endpoint
+    endpoint.on_listening = core.outbox.listener_came
+    providers = LivePart(lambda read: chain_rules(read.turn, home), chain.adopt)
+    reloader = Reloader(home.load_settings, settings, [*core.live, providers, *live])
+    running = RunningBridge(
+        public_key=identity.secret.public_key,
+        version=distribution_version("nostr-switchboard"),
+        url=around.own_url,
+        links=upstream.links,
+        figures=lambda: parts.figures(),
+        conditions=conditions,
+        events=core.counts,
+        reloader=reloader,
         clock=clock,
-        entropy=entropy,
+    )
+    admin = AdminServer(home.path, Administration(running).carry_out)
+    parts = _Parts(
+        settings, storage, identity, sealing, endpoint, upstream, core, conditions, reloader, admin, clock, entropy
+    )
+    return parts
+
+
+def _endpoint(settings: Settings, around: Surroundings, core: Core) -> RelayEndpoint:
+    return RelayEndpoint(
+        bridge=around.identity.secret.public_key,
+        inbox=core.inbox,
+        storage=around.storage,
+        clock=around.clock,
+        entropy=around.entropy,
         host=settings.relay.host,
         port=settings.relay.port,
         public_url=settings.bridge.public_url,
         read_without_auth=settings.compat.read_without_auth,
         profile=relay_profile(settings.bridge, version=distribution_version("nostr-switchboard")),
-        limits=limits,
+        limits=relay_limits(settings),
     )
-    here.endpoint = endpoint
-    endpoint.on_listening = core.outbox.listener_came
-    parts = _Parts(settings, storage, identity, sealing, endpoint, upstream, core, conditions, clock, entropy)
-    return parts
 
 
 @asynccontextmanager
@@ -176,7 +226,7 @@ async def _serving(parts: _Parts) -> AsyncIterator[None]:
     await core.outbox.recover()
     if recovered:
         log.info("answering what an earlier run accepted", extra={"facts": {"requests": recovered}})
-    async with parts.endpoint, asyncio.TaskGroup() as tasks:
+    async with parts.admin, parts.endpoint, asyncio.TaskGroup() as tasks:
         background = [tasks.create_task(work) for work in _background(parts)]
         parts.upstream.listen(core.inbox)
         tasks.create_task(parts.upstream.run(await _announce(parts)))
@@ -196,7 +246,8 @@ async def _serving(parts: _Parts) -> AsyncIterator[None]:
 
 def _background(parts: _Parts) -> Sequence[Coroutine[Any, Any, None]]:
     """Return what runs until everything that was accepted is answered, the most needed first."""
-    return parts.sealing.run(), parts.core.inbox.run(), parts.core.outbox.run(), _upkeep(parts)
+    core = parts.core
+    return parts.sealing.run(), core.inbox.run(), core.outbox.run(), parts.admin.run(), _upkeep(parts)
 
 
 async def _announce(parts: _Parts) -> Sequence[VerifiedEvent]:

@@ -49,10 +49,14 @@ class Door:
     """Decides who is let in."""
 
     def __init__(self, accounts: Accounts, rules: AdmissionRules, clock: Clock, entropy: Entropy) -> None:
+        self.rules = rules
         self._accounts = accounts
-        self._rules = rules
         self._clock = clock
         self._entropy = entropy
+
+    def adopt(self, rules: AdmissionRules) -> None:
+        """Decide by other rules from the next request on."""
+        self.rules = rules
 
     async def known(self, key: PublicKey) -> AccountCaller | None:
         """Return the account for which a key acts, if there is one."""
@@ -65,9 +69,9 @@ class Door:
         An allowlist says who may call, not only who may join: a key taken off it is refused from then on.
         """
         owner = PublicKey(known.account.pubkey) if known else key
-        if owner in self._rules.blocked:
+        if owner in self.rules.blocked:
             raise Forbidden("blocked by the operator")
-        if self._rules.admission is Admission.ALLOWLIST and owner not in self._rules.allowed:
+        if self.rules.admission is Admission.ALLOWLIST and owner not in self.rules.allowed:
             return _anonymous(key, method)
         if known:
             return known
@@ -79,7 +83,7 @@ class Door:
         day = self._clock.now() // DAY * DAY
         device_id = str(UUID(bytes=self._entropy.draw(16), version=4))
         new = NewAccount(key, self._entropy.draw(16), device_id, day)
-        joined = await self._accounts.admit(new, max_accounts=self._rules.max_accounts)
+        joined = await self._accounts.admit(new, max_accounts=self.rules.max_accounts)
         if joined is None:
             raise Unavailable("max_accounts reached")
         return AccountCaller(*joined)

@@ -175,13 +175,14 @@ class Dispatcher:
         known = AccountCaller(*dossier.caller) if dossier.caller else None
         scope = known.account.pubkey if known else arrival.rumor.pubkey
         key = RequestKey(scope, request.id, arrival.rumor.id, request.digest)
-        method = self._catalogue.method(request.method) if request.method in self._services else None
+        service = self._services.get(request.method)
+        method = self._catalogue.method(request.method) if service else None
         try:
-            if method is None:
+            if service is None or method is None:
                 raise UnknownMethod("no such method")
             caller = await self._door.admit(arrival.rumor.pubkey, known, method)
             with self._permit(method, caller, dossier) as permit:
-                done = await self._act(method, request, caller)
+                done = await self._act(service, method, request, caller)
                 recorded = await self._recorder.record(
                     arrival,
                     request_id=request.id,
@@ -213,7 +214,7 @@ class Dispatcher:
             with self._strangers.call(caller.pubkey, self._clock.now_ms()):
                 yield None
 
-    async def _act(self, method: Method, request: Request, caller: Caller) -> _Done:
+    async def _act(self, service: Service, method: Method, request: Request, caller: Caller) -> _Done:
         """Check params and run the service; what may be tried again is raised, what is final is the answer."""
         try:
             try:
@@ -221,7 +222,7 @@ class Dispatcher:
             except Invalid as invalid:
                 raise InvalidRequest(invalid.field) from None
             async with asyncio.timeout(self._rules.deadline_seconds):
-                outcome = await self._services[method.name](request.params, caller)
+                outcome = await service(request.params, caller)
         except Refusal as refusal:
             if self._catalogue.refusal(code_of(refusal, method)).retry:
                 raise

@@ -13,7 +13,7 @@ import traceback
 from datetime import UTC, datetime
 from typing import TextIO
 
-from bridge.settings.upkeep import LogFormat, LogSettings
+from bridge.settings.upkeep import LogFormat, LogLevel, LogSettings
 
 _LIBRARIES = {"websockets": "CRITICAL", "aiosqlite": "CRITICAL", "asyncio": "ERROR"}
 """Below these levels they name what has no place in our log: addresses of peers, values of queries, arguments."""
@@ -66,9 +66,14 @@ def set_up_logging(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(settings.level.value.upper())
+    set_level(settings.level)
     for library, level in _LIBRARIES.items():
         logging.getLogger(library).setLevel(level)
+
+
+def set_level(level: LogLevel) -> None:
+    """Log from this level on."""
+    logging.getLogger().setLevel(level.value.upper())
 
 
 def where(error: BaseException) -> dict[str, str]:

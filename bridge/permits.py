@@ -5,6 +5,9 @@ promised: promises are counted here, so that a hundred requests at once cannot s
 
 Refusals and repeats take no permit, but each is an answer that is wrapped and written down. They have a budget of their
 own, in memory, that nobody who asks honestly gets to see the end of.
+
+All figures come from one `PermitRules`, and count from the next request on when others are adopted. What somebody has
+left stays as many permits as it was, up to the new burst.
 """
 
 from __future__ import annotations
@@ -12,11 +15,27 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from bridge.errors import RateLimited
 from client.clock import Clock
 from storage.interface import Permit, Permits
 from storage.permits import Balance, Bucket, full, refilled, take, wait_ms, whole_permits
+
+
+@dataclass(frozen=True, slots=True)
+class PermitRules:
+    """The figures of all limiters."""
+
+    accounts: Mapping[str, Bucket]
+    """Of the contract's limiters, per account. A stranger has those of `info` and `invalid`, in memory."""
+    strangers: Bucket
+    """Of all strangers together."""
+    free: Bucket
+    """Of answers that take no permit, per key."""
+    free_together: Bucket
+    max_keys: int
+    """Keys that each limiter remembers in memory."""
 
 
 class AccountPermits:
@@ -27,6 +46,10 @@ class AccountPermits:
         self._permits = permits
         self._clock = clock
         self._promised: dict[tuple[str, int], int] = {}
+
+    def adopt(self, buckets: Mapping[str, Bucket]) -> None:
+        """Count by other figures. What was promised before is charged by those that it was promised under."""
+        self.buckets = dict(buckets)
 
     @contextmanager
     def promise(self, limiter: str, account: int, balances: Mapping[str, Balance]) -> Iterator[Permit]:
@@ -75,6 +98,13 @@ class KeyLimits:
     def __len__(self) -> int:
         return len(self._balances)
 
+    def adopt(self, bucket: Bucket, *, max_keys: int) -> None:
+        """Count by other figures."""
+        self._bucket = bucket
+        self._max_keys = max_keys
+        while len(self._balances) > max_keys:
+            self._balances.popitem(last=False)
+
     @contextmanager
     def taken(self, key: str, now_ms: int) -> Iterator[None]:
         """Take one permit of a key, or raise `RateLimited`; it is given back when what it was taken for fails."""
@@ -98,16 +128,24 @@ class KeyLimits:
     def _give_back(self, key: str) -> None:
         balance = self._balances.get(key)
         if balance is not None:
-            self._balances[key] = take(balance, self._bucket, -1) or balance
+            # Other figures may have been adopted since it was taken.
+            current = refilled(balance, self._bucket, balance.updated_ms)
+            self._balances[key] = take(current, self._bucket, -1) or current
 
 
 class StrangerLimits:
     """Limits on keys without an account: each by itself, and all of them together, because keys are free."""
 
-    def __init__(self, *, call: Bucket, malformed: Bucket, together: Bucket, max_keys: int) -> None:
-        self._calls = KeyLimits("info", call, max_keys=max_keys)
-        self._malformed = KeyLimits("invalid", malformed, max_keys=max_keys)
-        self._together = KeyLimits("strangers", together, max_keys=1)
+    def __init__(self, rules: PermitRules) -> None:
+        self._calls = KeyLimits("info", rules.accounts["info"], max_keys=rules.max_keys)
+        self._malformed = KeyLimits("invalid", rules.accounts["invalid"], max_keys=rules.max_keys)
+        self._together = KeyLimits("strangers", rules.strangers, max_keys=1)
+
+    def adopt(self, rules: PermitRules) -> None:
+        """Count by other figures."""
+        self._calls.adopt(rules.accounts["info"], max_keys=rules.max_keys)
+        self._malformed.adopt(rules.accounts["invalid"], max_keys=rules.max_keys)
+        self._together.adopt(rules.strangers, max_keys=1)
 
     @contextmanager
     def call(self, key: str, now_ms: int) -> Iterator[None]:
@@ -130,9 +168,14 @@ class FreeLimits:
     that met silence was not acted on and cost nothing, so that its asker, as after any lost answer, may send it again.
     """
 
-    def __init__(self, *, each: Bucket, together: Bucket, max_keys: int) -> None:
-        self._each = KeyLimits("free", each, max_keys=max_keys)
-        self._together = KeyLimits("free_together", together, max_keys=1)
+    def __init__(self, rules: PermitRules) -> None:
+        self._each = KeyLimits("free", rules.free, max_keys=rules.max_keys)
+        self._together = KeyLimits("free_together", rules.free_together, max_keys=1)
+
+    def adopt(self, rules: PermitRules) -> None:
+        """Count by other figures."""
+        self._each.adopt(rules.free, max_keys=rules.max_keys)
+        self._together.adopt(rules.free_together, max_keys=1)
 
     @contextmanager
     def answer(self, key: str, now_ms: int) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
+from typing import Any
 
 from bridge.callers import AdmissionRules, Door
 from bridge.conditions import Conditions
@@ -17,12 +18,14 @@ from bridge.http import Fetch
 from bridge.identity import Identity
 from bridge.inbox import Inbox, InboxRules
 from bridge.outbox import Outbox, OutboxRules
-from bridge.permits import AccountPermits, FreeLimits, StrangerLimits
+from bridge.permits import AccountPermits, FreeLimits, PermitRules, StrangerLimits
 from bridge.recorder import Recorder
+from bridge.reload import LivePart
 from bridge.replies import ReplyTimes, ReplyWriter
 from bridge.sealing import Sealing
 from bridge.services.account import AccountGet
 from bridge.services.info import BridgeInfo
+from bridge.services.offered import OfferedServices
 from bridge.services.service import Service
 from bridge.services.turn import TurnGetCredentials
 from bridge.settings.accounts import LimiterSettings
@@ -46,7 +49,14 @@ class Core:
     inbox: Inbox
     outbox: Outbox
     counts: CountingSink
-    buckets: Mapping[str, Bucket]
+    permits: AccountPermits
+    live: Sequence[LivePart[Any]]
+    """What goes by other settings without a restart."""
+
+    @property
+    def buckets(self) -> Mapping[str, Bucket]:
+        """The figures of the contract's limiters, as they count now."""
+        return self.permits.buckets
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +86,20 @@ def build_core(settings: Settings, around: Surroundings) -> Core:
     """Return the core as the settings want it."""
     counts = CountingSink()
     events = Events(around.catalogue, around.identity.pseudonyms, (LogSink(), counts))
-    buckets = {name: bucket_of(figures) for name, figures in settings.permits.by_limiter().items()}
-    permits = AccountPermits(around.storage.permits, buckets, around.clock)
+    rules = permit_rules(settings)
+    permits = AccountPermits(around.storage.permits, rules.accounts, around.clock)
+    strangers, free = StrangerLimits(rules), FreeLimits(rules)
+    door = Door(around.storage.accounts, admission_rules(settings), around.clock, around.entropy)
     replies = _reply_writer(settings, around)
     outbox = _outbox(settings, around, replies)
     dispatcher = Dispatcher(
         catalogue=around.catalogue,
-        services=build_services(settings, around, permits),
+        services=build_services(settings, around, permits, door),
         storage=around.storage,
-        door=Door(around.storage.accounts, admission_rules(settings), around.clock, around.entropy),
+        door=door,
         permits=permits,
-        strangers=_stranger_limits(settings, buckets),
-        free=_free_limits(settings),
+        strangers=strangers,
+        free=free,
         recorder=_recorder(settings, around, replies, outbox),
         events=events,
         clock=around.clock,
@@ -101,30 +113,38 @@ def build_core(settings: Settings, around: Surroundings) -> Core:
         clock=around.clock,
         rules=_inbox_rules(settings),
     )
-    return Core(inbox, outbox, counts, buckets)
+    live = (
+        LivePart(permit_rules, lambda adopted: permits.adopt(adopted.accounts)),
+        LivePart(permit_rules, strangers.adopt),
+        LivePart(permit_rules, free.adopt),
+        LivePart(admission_rules, door.adopt),
+    )
+    return Core(inbox, outbox, counts, permits, live)
 
 
-def build_services(settings: Settings, around: Surroundings, permits: AccountPermits) -> Mapping[str, Service]:
+def build_services(
+    settings: Settings, around: Surroundings, permits: AccountPermits, door: Door
+) -> Mapping[str, Service]:
     """Return the methods that this bridge offers; without a TURN provider there is no `turn.get_credentials`."""
     services: dict[str, Service] = {"account.get": AccountGet(around.storage.accounts, permits)}
-    if around.chain.names:
-        services["turn.get_credentials"] = TurnGetCredentials(
-            chain=around.chain,
-            pseudonyms=around.identity.pseudonyms,
-            clock=around.clock,
-            ttl_seconds=settings.turn.ttl_seconds,
-            stun_urls=settings.turn.stun_urls,
-            hostnames={kind: settings.turn.of(kind).told_hostname() for kind in settings.turn.providers},
-        )
+    services["turn.get_credentials"] = TurnGetCredentials(
+        chain=around.chain,
+        pseudonyms=around.identity.pseudonyms,
+        clock=around.clock,
+        ttl_seconds=settings.turn.ttl_seconds,
+        stun_urls=settings.turn.stun_urls,
+        hostnames={kind: settings.turn.of(kind).told_hostname() for kind in settings.turn.providers},
+    )
+    offered = OfferedServices(services, {"turn.get_credentials": lambda: bool(around.chain.names)})
     services["bridge.info"] = BridgeInfo(
         version=distribution_version("nostr-switchboard"),
         pubkey=around.identity.secret.public_key,
-        methods=sorted([*services, "bridge.info"]),
+        methods=lambda: sorted(offered),
         relays=around.relays,
-        admission=settings.accounts.admission,
-        buckets=permits.buckets,
+        admission=lambda: door.rules.admission,
+        permits=permits,
     )
-    return services
+    return offered
 
 
 def wrap_window(settings: Settings) -> WrapWindow:
@@ -136,6 +156,18 @@ def wrap_window(settings: Settings) -> WrapWindow:
 def bucket_of(figures: LimiterSettings) -> Bucket:
     """Return a limiter's bucket."""
     return Bucket(figures.burst, figures.refill_ms)
+
+
+def permit_rules(settings: Settings) -> PermitRules:
+    """Return the figures of all limiters."""
+    permits = settings.permits
+    return PermitRules(
+        accounts={name: bucket_of(figures) for name, figures in permits.by_limiter().items()},
+        strangers=bucket_of(permits.strangers),
+        free=bucket_of(permits.free),
+        free_together=bucket_of(permits.free_together),
+        max_keys=permits.max_tracked_keys,
+    )
 
 
 def admission_rules(settings: Settings) -> AdmissionRules:
@@ -205,24 +237,6 @@ def _recorder(settings: Settings, around: Surroundings, replies: ReplyWriter, ou
         clock=around.clock,
         freshness=_freshness(settings),
         seen_seconds=_seen_seconds(settings),
-    )
-
-
-def _stranger_limits(settings: Settings, buckets: Mapping[str, Bucket]) -> StrangerLimits:
-    return StrangerLimits(
-        call=buckets["info"],
-        malformed=buckets["invalid"],
-        together=bucket_of(settings.permits.strangers),
-        max_keys=settings.permits.max_tracked_keys,
-    )
-
-
-def _free_limits(settings: Settings) -> FreeLimits:
-    permits = settings.permits
-    return FreeLimits(
-        each=bucket_of(permits.free),
-        together=bucket_of(permits.free_together),
-        max_keys=permits.max_tracked_keys,
     )
 
 

@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 
 from rich.console import Console
 
@@ -16,8 +18,9 @@ from bridge.app import Bridge, running_bridge
 from bridge.cli.card import facts_of, show_card
 from bridge.cli.options import DEFAULT_HOME, HomeOption
 from bridge.home import Home
-from bridge.logs import set_up_logging
+from bridge.logs import set_level, set_up_logging
 from bridge.program import typed
+from bridge.reload import LivePart, ReloadRefused
 from bridge.settings.tree import Settings
 from bridge.settings.turn import TurnSettings
 from client.clock import SystemClock
@@ -32,7 +35,8 @@ EXIT_INTERRUPTED = 130
 def command(home: HomeOption = DEFAULT_HOME) -> None:
     """Run the bridge until SIGTERM or SIGINT; it then finishes what it accepted.
 
-    The log goes to stderr: words on a terminal, JSON lines elsewhere. On SIGUSR1 it says how much is in memory.
+    The log goes to stderr: words on a terminal, JSON lines elsewhere. On SIGUSR1 it says how much is in memory; on
+    SIGHUP it reads its settings again, as `switchboard reload` has it do, unless its terminal was closed.
 
     Exit status: 0 after a stop that was asked for, 130 after Ctrl-C twice, 2 when it cannot start as configured.
     """
@@ -43,20 +47,25 @@ def command(home: HomeOption = DEFAULT_HOME) -> None:
 
 
 async def _run(home: Home, settings: Settings) -> None:
-    stop = asyncio.Event()
+    stop, hung_up = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, stop, loop)
-    # Before the bridge says that it is ready, because unheeded this signal would end the program.
+    # Before the bridge says that it is ready, because unheeded these signals would end the program.
     running: list[Bridge] = []
     loop.add_signal_handler(signal.SIGUSR1, _tell_figures, running)
+    loop.add_signal_handler(signal.SIGHUP, partial(_hang_up, stop, hung_up, had_terminal=sys.stderr.isatty()))
+    log_level = LivePart(lambda read: read.log.level, set_level)
     async with running_bridge(
-        home, settings, clock=SystemClock(), entropy=SystemEntropy(), environment=os.environ
+        home, settings, clock=SystemClock(), entropy=SystemEntropy(), environment=os.environ, live=[log_level]
     ) as bridge:
         running.append(bridge)
         _spare_collector()
         _greet(bridge, settings)
-        await stop.wait()
+        async with asyncio.TaskGroup() as tasks:
+            reloading = tasks.create_task(_reload_whenever(hung_up, bridge))
+            await stop.wait()
+            reloading.cancel()
 
 
 def _spare_collector() -> None:
@@ -73,6 +82,21 @@ def _stop(stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
     # Whoever presses Ctrl-C again does not want to wait. What was accepted is on disk, so the end may be abrupt.
     loop.add_signal_handler(signal.SIGINT, os._exit, EXIT_INTERRUPTED)
     stop.set()
+
+
+def _hang_up(stop: asyncio.Event, hung_up: asyncio.Event, *, had_terminal: bool) -> None:
+    """Tell a request to read the settings again from the end of the terminal that the bridge runs on."""
+    is_over = had_terminal and not sys.stderr.isatty()
+    (stop if is_over else hung_up).set()
+
+
+async def _reload_whenever(hung_up: asyncio.Event, bridge: Bridge) -> None:
+    while True:
+        await hung_up.wait()
+        hung_up.clear()
+        # Why it was refused is in the log.
+        with suppress(ReloadRefused):
+            await bridge.reload()
 
 
 def _tell_figures(running: Sequence[Bridge]) -> None:

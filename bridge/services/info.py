@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bridge.callers import Caller
+from bridge.permits import AccountPermits
 from bridge.services.service import Outcome, Params
 from bridge.settings.accounts import Admission
 from nips.keys import PublicKey
@@ -18,21 +19,21 @@ class BridgeInfo:
 
     version: str
     pubkey: PublicKey
-    methods: Sequence[str]
+    methods: Callable[[], Sequence[str]]
     relays: Callable[[], Sequence[str]]
-    admission: Admission
-    buckets: Mapping[str, Bucket]
+    admission: Callable[[], Admission]
+    permits: AccountPermits
 
     async def __call__(self, params: Params, caller: Caller) -> Outcome:
         """Return the bridge's description."""
         description = {
             "version": self.version,
             "pubkey": self.pubkey,
-            "methods": list(self.methods),
+            "methods": list(self.methods()),
             "relays": list(self.relays()),
-            "admission": self.admission.value,
+            "admission": self.admission().value,
             "pow_bits": 0,
-            "limits": {limiter: bucket_figures(bucket) for limiter, bucket in self.buckets.items()},
+            "limits": {limiter: bucket_figures(bucket) for limiter, bucket in self.permits.buckets.items()},
             "zk": None,
         }
         return Outcome(description)

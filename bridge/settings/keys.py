@@ -28,6 +28,8 @@ class Key:
     identity: Identity | None = None
     is_file: bool = False
     """Names a file. Its value is never shown: it might be a secret that was pasted in the wrong place."""
+    is_live: bool | None = None
+    """Counts as soon as the file is read again; None: as its table says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Table:
     """How a table is explained."""
 
     meaning: str
+    is_live: bool | None = None
+    """Its keys count as soon as the file is read again; None: as the table around it says, and else they do not."""
 
 
 def number(default: T, meaning: str, *, least: float, most: float) -> T:
@@ -57,9 +61,9 @@ def file_name(default: T, meaning: str, *, form: Form, max_items: int | None = N
     return _declare(default, Key(meaning, form=form, max_items=max_items, is_file=True))
 
 
-def choice(default: T, meaning: str) -> T:
+def choice(default: T, meaning: str, *, is_live: bool | None = None) -> T:
     """Declare a key that holds true or false, or a word of an enum."""
-    return _declare(default, Key(meaning))
+    return _declare(default, Key(meaning, is_live=is_live))
 
 
 def listing(
@@ -74,9 +78,9 @@ def words(default: tuple[T, ...], meaning: str) -> tuple[T, ...]:
     return _declare(default, Key(meaning, max_items=20, identity=str))
 
 
-def table(default: T, meaning: str) -> T:
+def table(default: T, meaning: str, *, is_live: bool | None = None) -> T:
     """Declare a table of keys by its default."""
-    return field(default=default, metadata={Table: Table(meaning)})
+    return field(default=default, metadata={Table: Table(meaning, is_live)})
 
 
 def key_of(declared: Field[Any]) -> Key:

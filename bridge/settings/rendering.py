@@ -22,6 +22,9 @@ HEAD = """\
 # Every key is here, with what it does, its default, its unit and its range. A key that is left out has its default;
 # a key that does not exist stops the start. Files are named relative to the folder of this file, or absolutely.
 # Secrets are never written here: they lie in files of their own.
+#
+# What is marked (live) counts as soon as a running bridge reads this file again: `switchboard reload`, or SIGHUP. All
+# else counts from the next start on. A file with a mistake in it is refused as a whole, and the old settings stay.
 """
 
 _UNITS = {"_seconds": "seconds", "_bytes": "bytes", "_per_second": "per second"}
@@ -29,25 +32,27 @@ _UNITS = {"_seconds": "seconds", "_bytes": "bytes", "_per_second": "per second"}
 
 def render(settings: Settings) -> str:
     """Return the text of a settings file with every key explained; parsed again, it gives the same settings."""
-    return "\n".join((HEAD, *_render_tables(settings, Settings(), "")))
+    return "\n".join((HEAD, *_render_tables(settings, Settings(), "", is_live=False)))
 
 
-def _render_tables(values: Any, defaults: Any, at: str) -> Iterator[str]:
+def _render_tables(values: Any, defaults: Any, at: str, *, is_live: bool) -> Iterator[str]:
     for declared in fields(values):
         table = table_of(declared)
         if table is not None:
             name = f"{at}.{declared.name}".lstrip(".")
             inner = getattr(values, declared.name), getattr(defaults, declared.name)
-            yield "\n".join(("", *_comment(table.meaning), f"[{name}]\n"))
-            yield from _render_keys(*inner)
-            yield from _render_tables(*inner, name)
+            counts = is_live if table.is_live is None else table.is_live
+            yield "\n".join(("", *_comment(f"{table.meaning} (live)" if counts else table.meaning), f"[{name}]\n"))
+            yield from _render_keys(*inner, is_live=counts)
+            yield from _render_tables(*inner, name, is_live=counts)
 
 
-def _render_keys(values: Any, defaults: Any) -> Iterator[str]:
+def _render_keys(values: Any, defaults: Any, *, is_live: bool) -> Iterator[str]:
     hints = get_type_hints(type(values))
     for declared in fields(values):
         if table_of(declared) is None:
-            yield from _comment(_explain(declared, hints[declared.name], getattr(defaults, declared.name)))
+            text = _explain(declared, hints[declared.name], getattr(defaults, declared.name))
+            yield from _comment(f"{text}{_mark(key_of(declared), is_live)}")
             yield f"{_assign(declared.name, getattr(values, declared.name))}\n"
 
 
@@ -66,6 +71,13 @@ def _explain(declared: Field[Any], hint: Any, default: object) -> str:
     key = key_of(declared)
     unit = next((f" {unit}" for ending, unit in _UNITS.items() if declared.name.endswith(ending)), "")
     return f"{key.meaning} (default {write_value(default)}{unit}{_range(key, hint)})"
+
+
+def _mark(key: Key, is_live: bool) -> str:
+    """Return the words about a key that differs from its table in when it counts."""
+    if key.is_live is None or key.is_live is is_live:
+        return ""
+    return " (live)" if key.is_live else " (not live)"
 
 
 def _range(key: Key, hint: Any) -> str:

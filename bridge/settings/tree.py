@@ -17,9 +17,9 @@ class Settings:
     """Everything that an operator can set; `Settings()` is the defaults."""
 
     bridge: BridgeSettings = table(BridgeSettings(), "How the bridge presents itself.")
-    turn: TurnSettings = table(TurnSettings(), "TURN credentials for calls.")
-    accounts: AccountSettings = table(AccountSettings(), "Who may use the bridge.")
-    permits: PermitSettings = table(PermitSettings(), "How often an account may ask.")
+    turn: TurnSettings = table(TurnSettings(), "TURN credentials for calls.", is_live=True)
+    accounts: AccountSettings = table(AccountSettings(), "Who may use the bridge.", is_live=True)
+    permits: PermitSettings = table(PermitSettings(), "How often an account may ask.", is_live=True)
     relay: RelaySettings = table(RelaySettings(), "Our own relay. Clients connect here.")
     wraps: WrapSettings = table(WrapSettings(), "Gift wraps on our relay.")
     upstream: UpstreamSettings = table(UpstreamSettings(), "Other relays on which the bridge can be reached.")

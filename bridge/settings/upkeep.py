@@ -72,7 +72,7 @@ class StorageSettings:
 class LogSettings:
     """What is written about the running bridge."""
 
-    level: LogLevel = choice(LogLevel.INFO, "Least serious message that is logged.")
+    level: LogLevel = choice(LogLevel.INFO, "Least serious message that is logged.", is_live=True)
     format: LogFormat = choice(LogFormat.AUTO, "Form of a line; auto: text on a terminal, json elsewhere.")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import RateLimited
-from bridge.permits import AccountPermits, FreeLimits, KeyLimits, StrangerLimits
+from bridge.permits import AccountPermits, FreeLimits, KeyLimits, PermitRules, StrangerLimits
 from storage.interface import Answer, Committed, Permit
 from storage.permits import Bucket
 from storage.sqlite import SqliteStorage
@@ -230,10 +230,27 @@ def test_giving_back_to_a_key_that_was_forgotten_does_nothing() -> None:
 # --- of strangers
 
 
-def a_limit(*, call: int = 10, malformed: int = 10, together: int = 10) -> StrangerLimits:
-    return StrangerLimits(
-        call=Bucket(call, 1000), malformed=Bucket(malformed, 1000), together=Bucket(together, 100), max_keys=100
+def rules(
+    *,
+    call: int = 10,
+    malformed: int = 10,
+    together: int = 10,
+    free: int = 10,
+    free_together: int = 10,
+    refill_ms: int = 1000,
+    max_keys: int = 100,
+) -> PermitRules:
+    return PermitRules(
+        accounts={"info": Bucket(call, refill_ms), "invalid": Bucket(malformed, refill_ms)},
+        strangers=Bucket(together, 100),
+        free=Bucket(free, refill_ms),
+        free_together=Bucket(free_together, 100),
+        max_keys=max_keys,
     )
+
+
+def a_limit(*, call: int = 10, malformed: int = 10, together: int = 10) -> StrangerLimits:
+    return StrangerLimits(rules(call=call, malformed=malformed, together=together))
 
 
 def limiter_of(limits: StrangerLimits, key: str) -> str:
@@ -278,7 +295,7 @@ def test_a_stranger_is_not_charged_when_the_others_used_everything() -> None:
 
 
 def test_free_answers_are_limited_for_each_key_and_for_all_together() -> None:
-    limits = FreeLimits(each=Bucket(2, 1000), together=Bucket(3, 100), max_keys=100)
+    limits = FreeLimits(rules(free=2, free_together=3))
 
     def limiter(key: str) -> str | None:
         try:
@@ -288,3 +305,127 @@ def test_free_answers_are_limited_for_each_key_and_for_all_together() -> None:
             return limited.limiter
 
     assert [limiter(key) for key in "aaabb"] == [None, None, "free", None, "free_together"]
+
+
+# --- other figures, adopted while it runs
+
+
+async def permits_left(permits: AccountPermits) -> int:
+    return (await permits.remaining(ACCOUNT))["turn"]
+
+
+@pytest.mark.parametrize(
+    ("bucket", "left"),
+    [
+        (Bucket(burst=10, refill_ms=600_000), 2),
+        (Bucket(burst=1, refill_ms=600_000), 1),
+        (Bucket(burst=3, refill_ms=60_000), 2),
+        (Bucket(burst=3, refill_ms=6_000_000), 2),
+    ],
+)
+async def test_adopted_figures_keep_what_was_left_up_to_the_burst(
+    permits: AccountPermits, storage: SqliteStorage, bucket: Bucket, left: int
+) -> None:
+    await take(permits, storage)
+    permits.adopt({"turn": bucket})
+    assert await permits_left(permits) == left
+    for _ in range(left):
+        await take(permits, storage)
+    assert await wait_of(permits) == bucket.refill_ms
+
+
+async def test_who_took_nothing_has_the_whole_of_an_adopted_burst(permits: AccountPermits) -> None:
+    permits.adopt({"turn": Bucket(burst=10, refill_ms=600_000)})
+    assert await permits_left(permits) == 10
+
+
+async def test_adopted_refill_counts_at_once(
+    permits: AccountPermits, storage: SqliteStorage, clock: FixedClock
+) -> None:
+    for _ in range(TURN.burst):
+        await take(permits, storage)
+    permits.adopt({"turn": Bucket(burst=3, refill_ms=1000)})
+    assert await wait_of(permits) == 1000
+    clock.advance(1)
+    await take(permits, storage)
+    permits.adopt({"turn": TURN})
+    assert await wait_of(permits) == TURN.refill_ms
+    clock.advance(600)
+    assert await permits_left(permits) == 1
+
+
+async def test_what_was_promised_before_is_charged_after(permits: AccountPermits, storage: SqliteStorage) -> None:
+    async with promised(permits, "turn", ACCOUNT) as permit:
+        permits.adopt({"turn": Bucket(burst=2, refill_ms=1000)})
+        assert await permits_left(permits) == 1
+        assert isinstance(await storage.requests.commit(Answer(wrap_ids=[], permit=permit)), Committed)
+    assert await permits_left(permits) == 2
+    assert not permits._promised
+
+
+def test_adopted_figures_count_for_keys_at_once_and_keep_what_they_took() -> None:
+    limits = KeyLimits("invalid", Bucket(2, 30_000), max_keys=10)
+    charge(limits, "a")
+    limits.adopt(Bucket(4, 1000), max_keys=10)
+    charge(limits, "a")
+    with pytest.raises(RateLimited) as caught:
+        charge(limits, "a")
+    assert caught.value.wait_ms == 1000
+    limits.adopt(Bucket(1, 5000), max_keys=10)
+    with pytest.raises(RateLimited) as caught:
+        charge(limits, "a", NOW_MS + 4999)
+    assert caught.value.wait_ms == 1
+    charge(limits, "a", NOW_MS + 5000)
+
+
+@pytest.mark.parametrize("refill_ms", [1, 30_000_000])
+def test_permit_that_is_given_back_under_other_figures_is_one_permit(refill_ms: int) -> None:
+    limits = KeyLimits("info", Bucket(3, 30_000), max_keys=10)
+    charge(limits, "a")
+    with pytest.raises(ZeroDivisionError), limits.taken("a", NOW_MS):
+        limits.adopt(Bucket(3, refill_ms), max_keys=10)
+        raise ZeroDivisionError
+    charge(limits, "a")
+    charge(limits, "a")
+    with pytest.raises(RateLimited):
+        charge(limits, "a")
+
+
+def test_fewer_keys_are_remembered_at_once() -> None:
+    limits = KeyLimits("info", Bucket(1, 30_000), max_keys=10)
+    for key in "abcde":
+        charge(limits, key)
+    limits.adopt(Bucket(1, 30_000), max_keys=2)
+    assert len(limits) == 2
+    with pytest.raises(RateLimited):
+        charge(limits, "e")
+
+
+@pytest.mark.parametrize(
+    ("changed", "limiter"),
+    [
+        (rules(call=1), "info"),
+        (rules(together=1), "strangers"),
+    ],
+)
+def test_strangers_are_counted_by_adopted_figures(changed: PermitRules, limiter: str) -> None:
+    limits = StrangerLimits(rules())
+    limits.adopt(changed)
+    with limits.call("a", NOW_MS):
+        assert limiter_of(limits, "a") == limiter
+
+
+def test_malformed_requests_of_strangers_are_counted_by_adopted_figures() -> None:
+    limits = StrangerLimits(rules())
+    limits.adopt(rules(malformed=1))
+    with limits.malformed("a", NOW_MS), pytest.raises(RateLimited), limits.malformed("a", NOW_MS):
+        pytest.fail("a permit was given")
+
+
+@pytest.mark.parametrize(("changed", "limiter"), [(rules(free=1), "free"), (rules(free_together=1), "free_together")])
+def test_free_answers_are_counted_by_adopted_figures(changed: PermitRules, limiter: str) -> None:
+    limits = FreeLimits(rules())
+    limits.adopt(changed)
+    with limits.answer("a", NOW_MS), pytest.raises(RateLimited) as caught, limits.answer("a", NOW_MS):
+        pytest.fail("a permit was given")
+    assert caught.value.limiter == limiter

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pty
 import signal
 import socket
 from dataclasses import replace
@@ -17,6 +18,7 @@ from bridge.home import Home
 from bridge.settings.reading import load_settings
 from bridge.settings.rendering import render
 from bridge.settings.tree import Settings
+from bridge.settings.upkeep import LogLevel
 from client.clock import SystemClock
 from client.entropy import SystemEntropy
 from client.wrapping import wrap_rumor
@@ -67,6 +69,54 @@ async def test_sigusr1_has_it_say_how_much_is_in_memory(tmp_path: Path) -> None:
             busy = await program.figures()
             assert (busy["connections"], busy["subscriptions"]) == (1, 1)
             assert busy["tasks"] > at_rest["tasks"]
+
+
+async def test_hangup_has_it_read_its_settings_again(tmp_path: Path) -> None:
+    async with within(30), Switchboard(tmp_path / "home") as program:
+        program.change_settings(lambda settings: replace(settings, log=replace(settings.log, level=LogLevel.DEBUG)))
+        os.kill(program.pid, signal.SIGHUP)
+        assert (await program.wait_for("settings read again"))["changed"] == ["log.level"]
+        async with connect(program.url) as client:
+            await client.recv()
+            await client.send('["EVENT", {}]')
+            await client.recv()
+        (program.home / "relay.toml").write_text("[")
+        os.kill(program.pid, signal.SIGHUP)
+        refused = await program.wait_for("settings refused, the old ones stay")
+        assert "is not TOML" in refused["problems"][0]
+        program.log.remove(refused)
+        assert not program.complaints
+
+
+async def test_bridge_whose_terminal_is_closed_stops(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert switchboard("init", "--home", str(home), "--port", "0").returncode == 0
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        "setsid",
+        "--ctty",
+        "--wait",
+        "switchboard",
+        "run",
+        "--home",
+        str(home),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    try:
+        async with within(30):
+            said = b""
+            while b"this machine only" not in said:
+                said += await asyncio.to_thread(os.read, ours, 4096)
+            os.close(ours)
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert not (home / "admin.sock").exists()
 
 
 async def test_what_was_acknowledged_before_the_signal_is_answered_before_the_end(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What an operator can ask of a bridge, running or not."""

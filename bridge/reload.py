@@ -1,0 +1,110 @@
+"""Taking up changed settings while requests go on: all of them or none.
+
+First the file is read and every part's rules are made of it, which may be refused and changes nothing. Only then does
+every part adopt its rules, in one go that no request comes between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from bridge.errors import StartupError
+from bridge.settings.live import differences
+from bridge.settings.problems import MAX_SHOWN
+from bridge.settings.tree import Settings
+
+log = logging.getLogger(__name__)
+
+Rules = TypeVar("Rules")
+
+
+@dataclass(frozen=True, slots=True)
+class LivePart(Generic[Rules]):
+    """A part that can go by other settings without a restart."""
+
+    build: Callable[[Settings], Rules]
+    """Makes the part's rules of settings, in any thread, or raises `StartupError`; changes nothing."""
+    adopt: Callable[[Rules], None]
+    """Goes by other rules from the next request on; cannot fail, and keeps balances, breakers and caches."""
+
+    def prepare(self, settings: Settings) -> Callable[[], None]:
+        """Return what is left to do once every part has made its rules; raise `StartupError`."""
+        return partial(self.adopt, self.build(settings))
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What a reload changed. Secret files that the settings name were read again too."""
+
+    changed: Sequence[str]
+    """Keys with a new value that counts from now on."""
+    waiting: Sequence[str]
+    """Keys whose value counts from the next start on."""
+
+
+class ReloadRefused(StartupError):
+    """Nothing was changed; every problem found is here."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(problems)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
+class Reloader:
+    """Reads the settings again, one reload at a time."""
+
+    def __init__(self, read: Callable[[], Settings], running: Settings, parts: Sequence[LivePart[Any]]) -> None:
+        self._read = read
+        self._started_with = running
+        self._adopted = running
+        self._parts = parts
+        self._turn = asyncio.Lock()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that were adopted last; of those that are not live, the ones of the start count."""
+        return self._adopted
+
+    async def reload(self) -> Reloaded:
+        """Adopt what the file says now, or raise `ReloadRefused`: then everything stays as it was."""
+        async with self._turn:
+            try:
+                settings, adoptions = await asyncio.to_thread(self._prepare)
+            except ReloadRefused as refused:
+                log.error("settings refused, the old ones stay", extra={"facts": {"problems": refused.problems}})
+                raise
+            for adopt in adoptions:
+                adopt()
+            reloaded = self._compare(settings)
+            self._adopted = settings
+        facts = {"changed": reloaded.changed, "after_restart": reloaded.waiting}
+        log.info("settings read again", extra={"facts": facts})
+        return reloaded
+
+    def _prepare(self) -> tuple[Settings, Sequence[Callable[[], None]]]:
+        """Make everything that can be refused; reading and checking may take a while, so not in the event loop."""
+        try:
+            settings = self._read()
+        except StartupError as error:
+            raise ReloadRefused(str(error).splitlines()) from None
+        adoptions, problems = [], []
+        for part in self._parts:
+            try:
+                adoptions.append(part.prepare(settings))
+            except StartupError as error:
+                problems += str(error).splitlines()
+        if problems:
+            raise ReloadRefused(problems[:MAX_SHOWN])
+        return settings, adoptions
+
+    def _compare(self, settings: Settings) -> Reloaded:
+        changed = [one.key for one in differences(self._adopted, settings) if one.is_live]
+        return Reloaded(changed, [one.key for one in differences(self._started_with, settings) if not one.is_live])

@@ -1,0 +1,34 @@
+"""What a running bridge tells of itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from bridge.administration.client import operator
+from bridge.administration.messages import Json
+from nips.nip19 import encode_npub
+from tests.support.bridges import a_bridge, a_home, bridge_settings
+from tests.support.deadline import within
+
+
+async def test_status_of_a_bridge_that_runs(tmp_path: Path) -> None:
+    settings = bridge_settings()
+    home = await a_home(tmp_path, settings)
+
+    def ask() -> Json:
+        with operator(tmp_path) as bridge:
+            return bridge.ask("status")
+
+    async with within(20), a_bridge(home, settings) as bridge:
+        status = await asyncio.to_thread(ask)
+        assert status["npub"] == encode_npub(bridge.public_key)
+        assert status["url"] == bridge.url
+        assert status["pid"] == os.getpid()
+        assert status["uptime_seconds"] >= 0
+        assert status["relays"] == []
+        assert status["figures"].keys() == bridge.figures().keys()
+        assert (status["problems"], status["down"]) == ({}, [])
+        assert status["version"]
+    assert not (tmp_path / "admin.sock").exists()
