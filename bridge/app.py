@@ -247,7 +247,14 @@ async def _serving(parts: _Parts) -> AsyncIterator[None]:
 def _background(parts: _Parts) -> Sequence[Coroutine[Any, Any, None]]:
     """Return what runs until everything that was accepted is answered, the most needed first."""
     core = parts.core
-    return parts.sealing.run(), core.inbox.run(), core.outbox.run(), parts.admin.run(), _upkeep(parts)
+    return (
+        parts.sealing.run(),
+        core.inbox.run(),
+        core.outbox.run(),
+        core.names.run(),
+        parts.admin.run(),
+        _upkeep(parts),
+    )
 
 
 async def _announce(parts: _Parts) -> Sequence[VerifiedEvent]:

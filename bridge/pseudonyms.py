@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import hmac
 
+EXPERIMENT_PLACES = 2**64
+"""How many places there are in an experiment."""
+
 
 class Pseudonyms:
     """Keyed hashes of public keys under a key of this bridge."""
@@ -31,6 +34,10 @@ class Pseudonyms:
         It is stable over the day so that a server's quota per user works, and new the next day (protocol.md §4).
         """
         return self._name("turn", str(day), pubkey)[:32]
+
+    def place_in(self, experiment: str, pubkey: str) -> int:
+        """Return the place that an account has in an experiment: from 0 to `EXPERIMENT_PLACES` - 1, evenly spread."""
+        return int(self._name("experiment", experiment, pubkey)[:16], 16)
 
     def _name(self, *parts: str) -> str:
         return hmac.digest(self._key, "\0".join(("switchboard", *parts)).encode(), "sha256").hex()

@@ -31,6 +31,8 @@ from bridge.services.turn import TurnGetCredentials
 from bridge.settings.accounts import LimiterSettings
 from bridge.settings.tree import Settings
 from bridge.turn.chain import ProviderChain
+from bridge.turn.names import Names
+from bridge.turn.rules import name_rules, relay_rules
 from client.clock import Clock
 from client.entropy import Entropy
 from nips.errors import InvalidEntity
@@ -48,6 +50,7 @@ class Core:
 
     inbox: Inbox
     outbox: Outbox
+    names: Names
     counts: CountingSink
     permits: AccountPermits
     live: Sequence[LivePart[Any]]
@@ -90,11 +93,13 @@ def build_core(settings: Settings, around: Surroundings) -> Core:
     permits = AccountPermits(around.storage.permits, rules.accounts, around.clock)
     strangers, free = StrangerLimits(rules), FreeLimits(rules)
     door = Door(around.storage.accounts, admission_rules(settings), around.clock, around.entropy)
+    names = Names(name_rules(settings), around.clock, around.conditions)
+    turn = _turn_credentials(settings, around, names)
     replies = _reply_writer(settings, around)
     outbox = _outbox(settings, around, replies)
     dispatcher = Dispatcher(
         catalogue=around.catalogue,
-        services=build_services(settings, around, permits, door),
+        services=build_services(around, permits, door, turn),
         storage=around.storage,
         door=door,
         permits=permits,
@@ -118,24 +123,19 @@ def build_core(settings: Settings, around: Surroundings) -> Core:
         LivePart(permit_rules, strangers.adopt),
         LivePart(permit_rules, free.adopt),
         LivePart(admission_rules, door.adopt),
+        LivePart(name_rules, names.adopt),
+        LivePart(relay_rules, turn.adopt),
     )
-    return Core(inbox, outbox, counts, permits, live)
+    return Core(inbox, outbox, names, counts, permits, live)
 
 
 def build_services(
-    settings: Settings, around: Surroundings, permits: AccountPermits, door: Door
+    around: Surroundings, permits: AccountPermits, door: Door, turn: TurnGetCredentials
 ) -> Mapping[str, Service]:
-    """Return the methods that this bridge offers; without a TURN provider there is no `turn.get_credentials`."""
+    """Return the methods that this bridge offers; with neither TURN nor STUN there is no `turn.get_credentials`."""
     services: dict[str, Service] = {"account.get": AccountGet(around.storage.accounts, permits)}
-    services["turn.get_credentials"] = TurnGetCredentials(
-        chain=around.chain,
-        pseudonyms=around.identity.pseudonyms,
-        clock=around.clock,
-        ttl_seconds=settings.turn.ttl_seconds,
-        stun_urls=settings.turn.stun_urls,
-        hostnames={kind: settings.turn.of(kind).told_hostname() for kind in settings.turn.providers},
-    )
-    offered = OfferedServices(services, {"turn.get_credentials": lambda: bool(around.chain.names)})
+    services["turn.get_credentials"] = turn
+    offered = OfferedServices(services, {"turn.get_credentials": lambda: turn.is_offered})
     services["bridge.info"] = BridgeInfo(
         version=distribution_version("nostr-switchboard"),
         pubkey=around.identity.secret.public_key,
@@ -145,6 +145,16 @@ def build_services(
         permits=permits,
     )
     return offered
+
+
+def _turn_credentials(settings: Settings, around: Surroundings, names: Names) -> TurnGetCredentials:
+    return TurnGetCredentials(
+        relay_rules(settings),
+        chain=around.chain,
+        names=names,
+        pseudonyms=around.identity.pseudonyms,
+        clock=around.clock,
+    )
 
 
 def wrap_window(settings: Settings) -> WrapWindow:

@@ -38,7 +38,7 @@ def examples(page: str) -> list[dict[str, Any]]:
     return [json.loads(block) for block in CODE_BLOCK.findall(DOCS[page])]
 
 
-@pytest.mark.parametrize("page", ["README.md", "protocol.md"])
+@pytest.mark.parametrize("page", ["README.md", "protocol.md", "client.md"])
 def test_every_example_is_a_valid_message(page: str) -> None:
     asked: dict[str, str] = {}
     for message in examples(page):

@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from bridge.settings.ice_url import is_host, parse_ice_url
+from bridge.settings.name_server import parse_name_server
 from nips.kinds import WRAPS
 
 MAX_URL_LENGTH = 2048
@@ -77,6 +78,22 @@ def api_url(value: str) -> str | None:
 def is_private(scheme: str, host: str) -> bool:
     """Tell whether nobody on the way reads what is sent to such an address: HTTPS, or this machine."""
     return scheme == "https" or (scheme == "http" and host in _LOOPBACK)
+
+
+def name_server(value: str) -> str | None:
+    """Ask for the address of a name server, with or without a port."""
+    try:
+        parse_name_server(value)
+    except ValueError as error:
+        return f"{error}; use an address such as 127.0.0.1, 127.0.0.1:5353 or [::1]:5353"
+    return None
+
+
+def optional_label(value: str) -> str | None:
+    """Ask for a short name of the operator's own, or nothing."""
+    if value == "" or (value.isprintable() and value.strip() == value and len(value) <= 64):
+        return None
+    return "use at most 64 visible characters, without a space at either end"
 
 
 def account_key(value: str) -> str | None:

@@ -10,7 +10,8 @@ from typing import Any
 from bridge.settings.problems import Problem
 from bridge.settings.relay_url import relay_identity
 from bridge.settings.tree import Settings
-from bridge.settings.turn import ProviderKind
+from bridge.settings.turn import ProviderKind, TurnSettings
+from bridge.settings.turn_names import lacks_hostname
 from bridge.settings.values import write_value
 
 
@@ -45,6 +46,27 @@ def _needs(kind: ProviderKind, key: str, fix: str) -> Pair:
     )
 
 
+def _resolvable(table: str) -> Pair:
+    """Ask for a host name where there are patterns and nothing else that would give them addresses."""
+    return Pair(
+        (f"{table}.hostname", f"{table}.urls", f"{table}.urls_with_ips"),
+        lambda settings: not lacks_hostname(value_of(settings, table)),
+        "write the host name whose addresses are meant, or take urls_with_ips out",
+    )
+
+
+def _turn_seconds(turn: TurnSettings) -> float:
+    return turn.chain.deadline_seconds + turn.names.timeout_seconds
+
+
+def _has_provider(turn: TurnSettings) -> bool:
+    """Tell whether an experiment is about servers for which somebody makes credentials."""
+    named = turn.experiment.provider
+    if not turn.providers:
+        return named in ("", "managed")
+    return named in turn.providers or (named == "" and len(turn.providers) == 1)
+
+
 EVERY_ADDRESS = ("0.0.0.0", "::")
 
 PAIRS = (
@@ -54,7 +76,12 @@ PAIRS = (
     _at_most("relay.default_limit", "relay.max_limit"),
     _at_most("turn.ttl_seconds", "turn.requested_ttl_seconds"),
     _at_most("turn.chain.provider_seconds", "turn.chain.deadline_seconds"),
-    _at_most("turn.chain.deadline_seconds", "inbox.deadline_seconds"),
+    Pair(
+        ("turn.chain.deadline_seconds", "turn.names.timeout_seconds", "inbox.deadline_seconds"),
+        lambda settings: _turn_seconds(settings.turn) <= settings.inbox.deadline_seconds,
+        "use a value that, with turn.names.timeout_seconds, is not above inbox.deadline_seconds",
+    ),
+    _at_most("turn.names.min_cache_seconds", "turn.names.max_cache_seconds"),
     _at_most("replies.backdate_max_seconds", "wraps.max_past_seconds"),
     _at_most("upstream.backoff_first_seconds", "upstream.backoff_max_seconds"),
     _at_most("inbox.concurrency", "inbox.max_waiting"),
@@ -67,6 +94,23 @@ PAIRS = (
     _needs(ProviderKind.COTURN, "urls", "write the TURN server's addresses"),
     _needs(ProviderKind.COTURN, "secret_files", "name the file with coturn's static-auth-secret"),
     _needs(ProviderKind.STATIC, "urls", "write the TURN server's addresses"),
+    *(_resolvable(f"turn.{kind}") for kind in ProviderKind),
+    _resolvable("turn.experiment"),
+    Pair(
+        ("turn.experiment.urls", "turn.experiment.name"),
+        lambda settings: bool(settings.turn.experiment.urls) or not settings.turn.experiment.name,
+        "write the TURN addresses for those who take part, or take the experiment's name out",
+    ),
+    Pair(
+        ("turn.experiment.name", "turn.experiment.share"),
+        lambda settings: bool(settings.turn.experiment.name) or not settings.turn.experiment.wants_members,
+        "name the experiment, or set its share to 0 and list nobody",
+    ),
+    Pair(
+        ("turn.experiment.provider", "turn.providers"),
+        lambda settings: not settings.turn.experiment.name or _has_provider(settings.turn),
+        "name the one among turn.providers whose servers these are",
+    ),
     Pair(
         ("relay.seen_seconds", "wraps.ephemeral_window_seconds"),
         lambda settings: settings.relay.seen_seconds >= 2 * settings.wraps.ephemeral_window_seconds,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bridge.settings import forms
-from bridge.settings.ice_url import parse_ice_url
 from bridge.settings.keys import file_name, listing, number, table, text, words
+from bridge.settings.turn_names import ExperimentSettings, NameSettings
 
 
 class ProviderKind(StrEnum):
@@ -37,11 +37,6 @@ class ProviderSettings:
     hostname: str = text(
         "", "Name in the TURN server's certificate; empty: the first host name in urls.", form=forms.optional_host
     )
-
-    def told_hostname(self) -> str | None:
-        """Return the host name to tell clients; None when there are only addresses."""
-        names = (url.host for url in map(parse_ice_url, self.urls) if not url.has_address)
-        return self.hostname or next(names, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +84,8 @@ class TurnSettings:
         (), 'STUN addresses for clients, such as "stun:turn.example.org:3478".', form=forms.stun_url, max_items=20
     )
     chain: ChainSettings = table(ChainSettings(), "How long providers have, and when the next takes over.")
+    names: NameSettings = table(NameSettings(), "How host names become the addresses in urls_with_ips.")
+    experiment: ExperimentSettings = table(ExperimentSettings(), "Other TURN addresses for a part of the accounts.")
     coturn: CoturnSettings = table(CoturnSettings(), 'A coturn server with use-auth-secret; "coturn" in providers.')
     static: StaticSettings = table(StaticSettings(), 'One account for everybody; "static" in providers.')
 

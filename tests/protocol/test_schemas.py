@@ -171,7 +171,10 @@ def test_missing_part_of_a_result_is_named(method: str) -> None:
         ("account.get", {"devices": ACCOUNT["devices"] * 7}, "/result/devices"),
         ("account.get", {"devices": [{**ACCOUNT["devices"][0], "primary": 1}]}, "/result/devices/0/primary"),
         ("turn.get_credentials", {"turn_ttl_seconds": 43200.0}, "/result/turn_ttl_seconds"),
-        ("turn.get_credentials", {"turn_urls": []}, "/result/turn_urls"),
+        ("turn.get_credentials", {"turn_urls": []}, "/result/ice_servers/1/urls/0"),
+        ("turn.get_credentials", {"turn_username": ""}, "/result/turn_username"),
+        ("turn.get_credentials", {"turn_password": ""}, "/result/turn_password"),
+        ("turn.get_credentials", {"ice_servers": TURN["ice_servers"][:1]}, "/result/ice_servers"),
         ("turn.get_credentials", {"turn_urls": ["stun:turn.example.org"]}, "/result/turn_urls/0"),
         ("turn.get_credentials", {"ice_servers": [{"urls": ["turn:turn.example.org"]}]}, "/result/ice_servers/0"),
         ("turn.get_credentials", {"ice_transport_policy": "relay"}, "/result/ice_servers/0/username"),
@@ -186,6 +189,37 @@ def test_relay_only_result_without_stun_passes() -> None:
         "turn.get_credentials",
         {**TURN, "ice_servers": TURN["ice_servers"][1:], "ice_transport_policy": "relay", "turn_hostname": None},
     )
+
+
+STUN_ALONE = {
+    **TURN,
+    "turn_username": "",
+    "turn_password": "",
+    "turn_urls": [],
+    "turn_urls_with_ips": [],
+    "turn_hostname": None,
+    "ice_servers": TURN["ice_servers"][:1],
+}
+
+
+def test_result_with_stun_alone_passes() -> None:
+    validate_result("turn.get_credentials", STUN_ALONE)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"turn_username": "u"},
+        {"turn_password": "p"},
+        {"turn_urls_with_ips": ["turn:192.0.2.1"]},
+        {"turn_hostname": "turn.example.org"},
+        {"ice_servers": TURN["ice_servers"]},
+        {"ice_servers": []},
+        {"ice_transport_policy": "relay"},
+    ],
+)
+def test_result_with_stun_alone_tells_nothing_of_turn(changed: dict[str, Any]) -> None:
+    assert field_of(validate_result, "turn.get_credentials", {**STUN_ALONE, **changed}) is not None
 
 
 @pytest.mark.parametrize(

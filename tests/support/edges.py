@@ -100,8 +100,9 @@ class ScriptedProvider:
 
     name = "coturn"
 
-    def __init__(self, failure: Exception | None = None) -> None:
+    def __init__(self, failure: Exception | None = None, *, valid_seconds: int | None = None) -> None:
         self.failure = failure
+        self.valid_seconds = valid_seconds
         self.users: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
@@ -120,7 +121,8 @@ class ScriptedProvider:
             await self.gate.wait()
             if self.failure is not None:
                 raise self.failure
-            return TurnCredentials(f"{now}:{user}", f"password-{len(self.users)}", TURN_URLS)
+            password = f"password-{len(self.users)}"
+            return TurnCredentials(f"{now}:{user}", password, TURN_URLS, self.valid_seconds)
         finally:
             self.busy -= 1
 

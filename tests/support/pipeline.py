@@ -383,7 +383,7 @@ def _noted_events() -> Iterator[EventNotes]:
 @asynccontextmanager
 async def _working(core: Core) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(core.inbox.run()), tasks.create_task(core.outbox.run())]
+        running = [tasks.create_task(part.run()) for part in (core.inbox, core.outbox, core.names)]
         try:
             yield
         finally:

@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from bridge.callers import AnonymousCaller
+from bridge.conditions import Conditions
 from bridge.errors import ProviderFailed, Unauthorized
 from bridge.pseudonyms import Pseudonyms
 from bridge.services.turn import TurnGetCredentials
+from bridge.settings.tree import Settings
 from bridge.turn.chain import ChainRules, ProviderChain
+from bridge.turn.names import Names
+from bridge.turn.rules import name_rules, relay_rules
 from bridge.turn.static import StaticProvider
 from tests.support.clock import FixedClock
 from tests.support.edges import TURN_URLS, ScriptedProvider
@@ -129,6 +133,50 @@ async def test_a_fixed_account_is_handed_out_as_it_is(tmp_path: Path) -> None:
     assert (result["turn_username"], result["turn_password"]) == ("fixed", "word")
 
 
+@pytest.mark.parametrize(("valid_seconds", "told"), [(None, 43_200), (86_400, 43_200), (43_199, 43_199), (60, 60)])
+async def test_clients_are_told_no_longer_time_than_the_credentials_are_good_for(
+    tmp_path: Path, valid_seconds: int | None, told: int
+) -> None:
+    provider = ScriptedProvider(valid_seconds=valid_seconds)
+    async with a_pipeline(tmp_path, provider=provider) as bridge:
+        assert (await bridge.ask(ALICE, METHOD)).result["turn_ttl_seconds"] == told
+        assert bridge.events[0][1]["turn_ttl_seconds"] == told
+
+
+# --- with STUN servers and nothing else
+
+
+async def test_without_a_provider_clients_are_told_the_stun_servers(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, has_provider=False) as bridge:
+        assert METHOD in (await bridge.ask(ALICE)).result["methods"]
+        result = (await bridge.ask(ALICE, METHOD)).result
+        assert bridge.counts == {}
+    assert result == {
+        "turn_username": "",
+        "turn_password": "",
+        "turn_ttl_seconds": 43_200,
+        "turn_urls": [],
+        "turn_urls_with_ips": [],
+        "turn_hostname": None,
+        "ice_servers": [{"urls": list(STUN_URLS)}],
+        "ice_transport_policy": "all",
+    }
+
+
+async def test_without_a_provider_nobody_can_be_hidden(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, has_provider=False) as bridge:
+        error = (await bridge.ask(ALICE, METHOD, {"relay_only": True})).error
+        assert (error["code"], error["status"], error["retry"]) == ("CALL_RELAY_PROVIDER_ERROR", 500, True)
+        assert bridge.counts == {"call_relay.provider_error": 1}
+        assert await bridge.remaining(ALICE, "turn") == 100
+
+
+async def test_with_neither_turn_nor_stun_there_is_no_such_method(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, has_provider=False, changes={"turn.stun_urls": ()}) as bridge:
+        assert METHOD not in (await bridge.ask(ALICE)).result["methods"]
+        assert (await bridge.ask(ALICE, METHOD)).code == "BRIDGE_UNKNOWN_METHOD"
+
+
 # --- what operators count
 
 
@@ -200,6 +248,13 @@ async def test_an_account_without_permits_is_counted(tmp_path: Path) -> None:
 
 
 async def test_an_anonymous_caller_gets_nothing() -> None:
-    service = TurnGetCredentials(ProviderChain(ChainRules(())), Pseudonyms(bytes(32)), FixedClock(), 1, (), {})
+    clock = FixedClock()
+    service = TurnGetCredentials(
+        relay_rules(Settings()),
+        chain=ProviderChain(ChainRules(())),
+        names=Names(name_rules(Settings()), clock, Conditions()),
+        pseudonyms=Pseudonyms(bytes(32)),
+        clock=clock,
+    )
     with pytest.raises(Unauthorized):
         await service({}, AnonymousCaller(ALICE.key))

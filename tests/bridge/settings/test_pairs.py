@@ -9,6 +9,12 @@ from bridge.settings.problems import SettingsError
 from bridge.settings.reading import parse_settings
 from bridge.settings.tree import Settings
 
+STATIC = '[turn]\nproviders = ["static"]\n[turn.static]\nurls = ["turn:a.org"]\n'
+BOTH = (
+    '[turn]\nproviders = ["static", "coturn"]\n[turn.static]\nurls = ["turn:a.org"]\n[turn.coturn]\nurls = ["turn:a"]\n'
+)
+EXPERIMENT = '[turn.experiment]\nname = "beta"\nurls = ["turn:beta.org"]\n'
+
 IMPOSSIBLE = [
     ("[relay]\nmax_event_bytes = 131073\nmax_message_bytes = 131072", "relay.max_event_bytes"),
     ("[relay]\nevent_burst_bytes = 131071", "relay.max_message_bytes"),
@@ -18,6 +24,27 @@ IMPOSSIBLE = [
     ("[turn]\nttl_seconds = 86401", "turn.ttl_seconds"),
     ("[inbox]\ndeadline_seconds = 9", "turn.chain.deadline_seconds"),
     ("[turn.chain]\nprovider_seconds = 10.5", "turn.chain.provider_seconds"),
+    ("[turn.names]\ntimeout_seconds = 6", "turn.chain.deadline_seconds"),
+    ("[turn.names]\nmin_cache_seconds = 3601", "turn.names.min_cache_seconds"),
+    (
+        '[turn.coturn]\nurls = ["turn:192.0.2.1", "turn:[::1]"]\nurls_with_ips = ["turn:%s"]',
+        "turn.coturn.hostname",
+    ),
+    (
+        '[turn.static]\nurls = ["turn:192.0.2.1", "turn:[::1]"]\nurls_with_ips = ["turn:%s"]',
+        "turn.static.hostname",
+    ),
+    (
+        '[turn.experiment]\nurls = ["turn:192.0.2.1", "turn:[::1]"]\nurls_with_ips = ["turn:%s"]',
+        "turn.experiment.hostname",
+    ),
+    ('[turn.experiment]\nname = "beta"\nshare = 10', "turn.experiment.urls"),
+    ('[turn.experiment]\nname = "beta"\nhostname = "beta.org"', "turn.experiment.urls"),
+    ('[turn.experiment]\nshare = 0.01\nurls = ["turn:beta.org"]', "turn.experiment.name"),
+    (f'[turn.experiment]\nlisted = ["{"ab" * 32}"]\nurls = ["turn:beta.org"]', "turn.experiment.name"),
+    (f'{EXPERIMENT}provider = "coturn"', "turn.experiment.provider"),
+    (f'{STATIC}{EXPERIMENT}provider = "coturn"', "turn.experiment.provider"),
+    (f"{BOTH}{EXPERIMENT}", "turn.experiment.provider"),
     ("[wraps]\nmax_past_seconds = 3600", "replies.backdate_max_seconds"),
     ("[upstream]\nbackoff_first_seconds = 2\nbackoff_max_seconds = 1.5", "upstream.backoff_first_seconds"),
     ("[inbox]\nmax_waiting = 63", "inbox.concurrency"),
@@ -36,6 +63,14 @@ IMPOSSIBLE = [
 ]
 
 POSSIBLE = [
+    EXPERIMENT,
+    f"{STATIC}{EXPERIMENT}",
+    f'{BOTH}{EXPERIMENT}provider = "coturn"\nshare = 12.5',
+    '[turn.experiment]\nhostname = "beta.org"',
+    '[turn.coturn]\nurls = ["turn:192.0.2.1"]\nurls_with_ips = ["turn:%s"]\nhostname = "turn.org"',
+    '[turn.coturn]\nurls = ["turn:192.0.2.1", "turn:turn.org"]\nurls_with_ips = ["turn:%s"]',
+    '[turn.coturn]\nurls_with_ips = ["turn:%s"]',
+    "[turn.names]\ntimeout_seconds = 5",
     "[relay]\nmax_event_bytes = 131072",
     "[turn]\nttl_seconds = 86400",
     '[relay]\nhost = "0.0.0.0"\n[bridge]\npublic_url = "wss://relay.example.org"',

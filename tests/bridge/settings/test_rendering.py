@@ -30,6 +30,8 @@ well_formed: dict[Any, st.SearchStrategy[Any]] = {
     forms.optional_relay_url: st.sampled_from(["", "ws://relay.example.org:81"]),
     forms.turn_url: st.sampled_from(["turn:turn.example.org", "turns:[::1]:443?transport=tcp"]),
     forms.turn_pattern: st.sampled_from(["turn:%s", "turns:%s:443?transport=tcp"]),
+    forms.name_server: st.sampled_from(["127.0.0.1", "[::1]:5353"]),
+    forms.optional_label: st.sampled_from(["", "beta", 'two words and a "quote"']),
     forms.stun_url: st.just("stun:turn.example.org"),
     forms.account_key: st.sampled_from(["ab" * 32, "npub1" + "q" * 58]),
     forms.file: st.sampled_from(["a", "/run/secrets/b c", 'quote".key']),
