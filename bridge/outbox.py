@@ -14,34 +14,27 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 from bridge.destinations import Deliverer, Publisher
 from bridge.errors import SealingFailed
 from bridge.held import HeldRows
+from bridge.lanes import BATCH, PAUSE_SECONDS, Lane, Surroundings
 from bridge.logs import where
 from bridge.replies import ReplyWriter
 from bridge.responses import read_response
 from client.clock import Clock
-from client.publications import Outcome, Verdict
 from nips import kinds
 from nips.event import VerifiedEvent, parse_event, verify_event
 from nips.keys import PublicKey
-from nips.messages import prefix_of
 from nips.nip59 import Rumor
 from storage import interface as store
 from storage.errors import StorageError
 from storage.interface import HERE, InboxId, OutboxRow, QueuedReply, StoredReply
 
 log = logging.getLogger(__name__)
-
-BATCH = 16
-"""Wraps published to one relay at a time."""
-
-PAUSE_SECONDS = 1.0
-"""Wait after the storage failed."""
 
 SETTLE_SECONDS = 1.0
 """How long a wrap that was answered live may still come again: its OK may have been lost, and the answer with it."""
@@ -59,16 +52,10 @@ class OutboxRules:
     last_retry_seconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Lane:
-    """What is known about the way to one relay."""
-
-    url: str
-    publisher: Publisher
-    waker: asyncio.Event = field(default_factory=asyncio.Event)
-    """Something was queued."""
-    idle: asyncio.Event = field(default_factory=asyncio.Event)
-    """Nothing is due."""
+@dataclass(slots=True)
+class _Way:
+    travellers: int = 0
+    is_cut: bool = False
 
 
 class Outbox:
@@ -89,11 +76,14 @@ class Outbox:
         self._inbox = inbox
         self._replies = replies
         self._here = here
-        self._lanes = {url: _Lane(url, publisher) for url, publisher in publishers.items()}
+        around = Surroundings(outbox, here, self._wrap, clock, rules.first_retry_seconds, rules.last_retry_seconds)
+        self._lanes = {url: Lane(url, publisher, around) for url, publisher in publishers.items()}
         self._clock = clock
         self._rules = rules
         self._held = HeldRows(most=rules.max_live_waiting, most_each=rules.max_live_waiting_each)
         self._offered_up_to = 0
+        self._ways: dict[str, _Way] = {}
+        """To whom answers are on their way right now."""
         self._tried: set[int] = set()
         """Rows that are being wrapped for whoever listens."""
         self._came: dict[str, None] = {}
@@ -110,14 +100,34 @@ class Outbox:
         """How many live answers wait in memory for their askers."""
         return len(self._held)
 
-    def storing(self, replies: Sequence[StoredReply | QueuedReply]) -> AbstractContextManager[None]:
+    @contextmanager
+    def storing(self, replies: Sequence[StoredReply | QueuedReply]) -> Iterator[None]:
         """Hold while replies are recorded and sent."""
-        return self._here.storing(reply.wrap.id for reply in replies if isinstance(reply, StoredReply))
+        with ExitStack() as held:
+            held.enter_context(self._here.storing(reply.wrap.id for reply in replies if isinstance(reply, StoredReply)))
+            for recipient in {reply.recipient for reply in replies}:
+                held.enter_context(self._way_to(recipient))
+            yield
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Let no answer reach keys whose rows are gone from the store: none that is held, nor any that is on its way.
+
+        What they ask from now on is answered like anybody's.
+        """
+        for key in keys:
+            self._held.take(key)
+            self._came.pop(key, None)
+            if key in self._ways:
+                self._ways[key].is_cut = True
+            for lane in self._lanes.values():
+                lane.forget(key)
 
     async def send(self, replies: Sequence[StoredReply | QueuedReply], numbers: Sequence[int], response: Rumor) -> None:
         """Deliver a response that was just recorded; `numbers` are the rows of its queued replies, in their order."""
         rows = iter(numbers)
         for reply in replies:
+            if self._is_cut(reply.recipient):
+                continue
             if isinstance(reply, StoredReply):
                 self._here.deliver(reply.wrap)
             elif reply.destination == HERE:
@@ -126,9 +136,7 @@ class Outbox:
                 await self._offer_soon(row, response)
             else:
                 next(rows)
-                lane = self._lanes[reply.destination]
-                lane.idle.clear()
-                lane.waker.set()
+                self._lanes[reply.destination].wake()
 
     def can_deliver(self, replies: Sequence[StoredReply | QueuedReply]) -> bool:
         """Tell whether these are live answers only, and somebody here may be listening for each."""
@@ -151,14 +159,24 @@ class Outbox:
         """
         for reply in replies:
             if isinstance(reply, QueuedReply) and not await self._reaches(reply, response):
-                await self.send([reply], await self._outbox.add([reply]), response)
+                await self._send_later(reply, response)
         now = asyncio.get_running_loop().time()
         self._done_with.extend((now, wrap, seen_until) for wrap in wraps)
         self._is_done_with_some.set()
 
+    async def _send_later(self, reply: QueuedReply, response: Rumor) -> None:
+        if self._is_cut(reply.recipient):
+            return
+        numbers = await self._outbox.add([reply])
+        if self._is_cut(reply.recipient):
+            await self._outbox.delivered(numbers)  # it may have been too late to be erased with the others
+        else:
+            await self.send([reply], numbers, response)
+
     async def _reaches(self, reply: QueuedReply, response: Rumor) -> bool:
         try:
-            return self._here.hand_over(await self._replies.wrap_live(response, PublicKey(reply.recipient)))
+            wrap = await self._replies.wrap_live(response, PublicKey(reply.recipient))
+            return not self._is_cut(reply.recipient) and self._here.hand_over(wrap)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, its row will be tried again
             log.warning("live answer not delivered at once", extra={"facts": where(error)})
             return False
@@ -185,7 +203,7 @@ class Outbox:
             tasks.create_task(self._settle_in_time())
             tasks.create_task(_whenever(self._has_come, self._deliver_waiting, "live answers not delivered"))
             for lane in self._lanes.values():
-                tasks.create_task(self._supply(lane))
+                tasks.create_task(lane.run())
 
     async def flush(self) -> None:
         """Return when nothing is due anywhere; call while `run` runs and nothing new is sent."""
@@ -194,6 +212,24 @@ class Outbox:
         await self._deliver_waiting()
         await self._remove()
         await self._settle(asyncio.get_running_loop().time())
+
+    @contextmanager
+    def _way_to(self, recipient: str) -> Iterator[None]:
+        way = self._ways.setdefault(recipient, _Way())
+        way.travellers += 1
+        try:
+            yield
+        finally:
+            way.travellers -= 1
+            if not way.travellers:
+                del self._ways[recipient]
+
+    def _is_cut(self, recipient: str) -> bool:
+        return recipient in self._ways and self._ways[recipient].is_cut
+
+    def _hold(self, row: OutboxRow) -> None:
+        if not self._is_cut(row.recipient):
+            self._held.hold(row, self._clock.now())
 
     def _deliver_soon(self, pubkey: str) -> None:
         self._came[pubkey] = None
@@ -204,12 +240,12 @@ class Outbox:
             await self._offer(row, response)
         except SealingFailed as error:
             log.warning("live answer not sealed, trying again", extra={"facts": where(error)})
-            self._held.hold(row, self._clock.now())
+            self._hold(row)
             self._deliver_soon(row.recipient)
 
     async def _offer(self, row: OutboxRow, response: Rumor | None = None) -> None:
         if row.expires_at > self._clock.now() and not await self._try(row, response):
-            self._held.hold(row, self._clock.now())
+            self._hold(row)
 
     async def _try(self, row: OutboxRow, response: Rumor | None = None) -> bool:
         """Deliver to whoever listens; tell whether the row is done with."""
@@ -221,6 +257,8 @@ class Outbox:
             wrap = await self._wrap(row, response)
         finally:
             self._tried.discard(row.number)
+        if self._is_cut(row.recipient):
+            return True
         if not self._here.hand_over(wrap):
             return False
         self._delivered.append(row.number)
@@ -233,14 +271,18 @@ class Outbox:
         while self._came:
             pubkey, _ = self._came.popitem()
             try:
-                await self._deliver_held(pubkey)
-                if self._held.left_out_until > self._clock.now():
-                    # While nothing is removed, a row that was delivered is in `_delivered` as long as it can be read.
-                    async with self._removing:
-                        await self._deliver_from_store(pubkey)
+                with self._way_to(pubkey):
+                    await self._deliver_all(pubkey)
             except BaseException:
                 self._deliver_soon(pubkey)
                 raise
+
+    async def _deliver_all(self, pubkey: str) -> None:
+        await self._deliver_held(pubkey)
+        if self._held.left_out_until > self._clock.now():
+            # While nothing is removed, a row that was delivered is in `_delivered` as long as it can be read.
+            async with self._removing:
+                await self._deliver_from_store(pubkey)
 
     async def _deliver_held(self, pubkey: str) -> None:
         # All are taken out before any is offered: one that has to be held again may push others out.
@@ -251,7 +293,7 @@ class Outbox:
                 rows.popleft()
         finally:
             for row in rows:
-                self._held.hold(row, self._clock.now())
+                self._hold(row)
 
     async def _deliver_from_store(self, pubkey: str) -> None:
         after = 0
@@ -297,76 +339,6 @@ class Outbox:
             self._is_done_with_some.clear()
         if wraps:
             await self._inbox.settle(wraps, seen_until=latest)
-
-    async def _supply(self, lane: _Lane) -> None:
-        while True:
-            pause = PAUSE_SECONDS
-            try:
-                pause = await self._supply_once(lane)
-            except StorageError as error:
-                log.warning("answers not published", extra={"facts": {"relay": lane.url, **where(error)}})
-            try:
-                async with asyncio.timeout(pause):
-                    await lane.waker.wait()
-            except TimeoutError:
-                continue
-
-    async def _supply_once(self, lane: _Lane) -> float:
-        """Publish all that is due; return the seconds until something else is."""
-        while True:
-            lane.waker.clear()
-            lane.idle.clear()
-            now = self._clock.now()
-            rows = await self._outbox.waiting(destination=lane.url, now=now, limit=BATCH)
-            due = [row for row in rows if row.next_attempt_at <= now]
-            if not due:
-                # Something may have been queued while we read.
-                if not lane.waker.is_set():
-                    lane.idle.set()
-                return max(1, min((row.next_attempt_at - now for row in rows), default=self._rules.last_retry_seconds))
-            # Trouble is collected, not raised in the group: in early 3.11, as Debian 12 has it, a group that fails
-            # leaves its task half cancelled, and the next deadline would end the lane.
-            troubles: list[StorageError] = []
-            async with asyncio.TaskGroup() as attempts:
-                for row in due:
-                    attempts.create_task(self._attempt(row, lane, troubles))
-            if troubles:
-                raise troubles[0]
-
-    async def _attempt(self, row: OutboxRow, lane: _Lane, troubles: list[StorageError]) -> None:
-        try:
-            await self._publish(row, lane)
-        except StorageError as error:
-            troubles.append(error)
-
-    async def _publish(self, row: OutboxRow, lane: _Lane) -> None:
-        try:
-            verdict = await lane.publisher.publish(await self._wrap(row))
-        except Exception as error:  # noqa: BLE001 - one answer's fault must not keep the others from their relays
-            log.error("answer not published", extra={"facts": {"number": row.number, **where(error)}})
-            verdict = Verdict(Outcome.FAILED)
-        if verdict.is_accepted:
-            await self._outbox.delivered([row.number])
-        elif verdict.is_final:
-            await self._take_back(row, lane.url, verdict)
-        else:
-            delay = min(self._rules.first_retry_seconds << min(row.attempts, 20), self._rules.last_retry_seconds)
-            await self._outbox.postpone(row.number, next_attempt_at=self._clock.now() + delay)
-
-    async def _take_back(self, row: OutboxRow, url: str, verdict: Verdict) -> None:
-        """Keep a refused answer on our own relay; a live one is given up, since whoever waits for it asks again."""
-        is_kept = row.wrap_kind == kinds.GIFT_WRAP
-        if is_kept:
-            wrap = await self._wrap(row)
-            with self._here.storing([wrap.id]):
-                await self._outbox.keep_here(row, wrap)
-                self._here.deliver(wrap)
-        else:
-            await self._outbox.delivered([row.number])
-        # The relay's own words stay out: they may be anything.
-        prefix = prefix_of(verdict.message)
-        facts = {"relay": url, "prefix": prefix.value if prefix else "unknown", "kept_here": is_kept}
-        log.warning("answer refused by a relay", extra={"facts": facts})
 
     async def _wrap(self, row: OutboxRow, response: Rumor | None = None) -> VerifiedEvent:
         if row.wrap_kind == kinds.EPHEMERAL_GIFT_WRAP:
