@@ -12,7 +12,7 @@ from client.clock import Clock
 from client.entropy import Entropy
 from nips.keys import PublicKey
 from protocol.catalogue import Method
-from storage.interface import Account, Accounts, Device, NewAccount
+from storage.account_interface import Account, Accounts, AdmissionFailed, Device, NewAccount
 
 DAY = 86_400
 
@@ -80,12 +80,13 @@ class Door:
         return await self._join(key)
 
     async def _join(self, key: PublicKey) -> AccountCaller:
-        day = self._clock.now() // DAY * DAY
         device_id = str(UUID(bytes=self._entropy.draw(16), version=4))
-        new = NewAccount(key, self._entropy.draw(16), device_id, day)
+        new = NewAccount(key, self._entropy.draw(16), device_id, self._clock.now())
         joined = await self._accounts.admit(new, max_accounts=self.rules.max_accounts)
-        if joined is None:
+        if joined is AdmissionFailed.FULL:
             raise Unavailable("max_accounts reached")
+        if isinstance(joined, AdmissionFailed):
+            raise Unauthorized(joined)
         return AccountCaller(*joined)
 
 

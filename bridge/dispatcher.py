@@ -13,7 +13,9 @@ from bridge.arrivals import Arrival, Arrivals
 from bridge.callers import AccountCaller, Caller, Door
 from bridge.envelope import Content, Freshness, Request, check_freshness, read_content, read_request
 from bridge.errors import (
+    EFFECT_REFUSALS,
     Conflict,
+    Expired,
     Internal,
     InvalidRequest,
     MalformedRequest,
@@ -21,6 +23,7 @@ from bridge.errors import (
     RateLimited,
     Refusal,
     SealingFailed,
+    Unauthorized,
     Unavailable,
     UnknownMethod,
     code_of,
@@ -37,13 +40,18 @@ from nips.keys import PublicKey
 from nips.kinds import GIFT_WRAP
 from protocol.catalogue import Catalogue, Method
 from protocol.validation import Invalid, validate_params
+from storage.account_interface import Effect, EffectRefusal
 from storage.errors import DamagedValue, StorageBusy, StorageFailed
 from storage.interface import (
     AlreadyKnown,
+    CallerGone,
     Dossier,
+    EffectRefused,
+    Erased,
     KnownRequest,
     NoPermit,
     Permit,
+    Recorded,
     RequestKey,
     SeenBefore,
     Storage,
@@ -53,6 +61,11 @@ log = logging.getLogger(__name__)
 
 
 MALFORMED_LIMITER = "invalid"
+
+MAX_ATTEMPTS = 3
+"""How often a request is acted on, while others change what its answer was formed from."""
+
+_ERASED = "went with its account"
 
 REFUSAL_EVENTS: Mapping[tuple[str, type[Refusal]], str] = {
     ("turn.get_credentials", RateLimited): "call_relay.rate_limited",
@@ -77,6 +90,7 @@ class _Done:
 
     body: Mapping[str, Any]
     facts: Sequence[Fact] = ()
+    effect: Effect | None = None
 
 
 class _Copied(Exception):
@@ -160,6 +174,9 @@ class Dispatcher:
                 rumor_id=rumor.id,
                 with_inboxes=reply_kind(arrival.wrap_kind, request.reply) == GIFT_WRAP,
             )
+            if dossier.is_erased or (dossier.known is None and rumor.created_at <= dossier.erased_until):
+                await self._refuse(arrival, content, Expired(_ERASED), None)
+                return
             found = dossier.known or await self._answer_new(arrival, content, request, dossier)
             if found is None:
                 return
@@ -182,17 +199,10 @@ class Dispatcher:
                 raise UnknownMethod("no such method")
             caller = await self._door.admit(arrival.rumor.pubkey, known, method)
             with self._permit(method, caller, dossier) as permit:
-                done = await self._act(service, method, request, caller)
-                recorded = await self._recorder.record(
-                    arrival,
-                    request_id=request.id,
-                    reply=request.reply,
-                    body=done.body,
-                    stored=Stored(key, caller),
-                    permit=permit,
+                done, recorded = await self._act_and_record(
+                    arrival, request, service, method, Stored(key, caller), permit
                 )
-            if isinstance(recorded, NoPermit):
-                raise RateLimited(method.limiter, recorded.wait_ms)
+            _require_recorded(recorded, method)
         except Refusal as refusal:
             if await self._refuse(arrival, content, refusal, method):
                 self._note_refusal(refusal, method, key.scope)
@@ -204,6 +214,44 @@ class Dispatcher:
         for fact in done.facts:
             self._events.emit(fact.name, account=key.scope, **fact.payload)
         return None
+
+    async def _act_and_record(
+        self,
+        arrival: Arrival,
+        request: Request,
+        service: Service,
+        method: Method,
+        stored: Stored,
+        permit: Permit | None,
+    ) -> tuple[_Done, Recorded]:
+        """Act and record the answer together with what it changes; where that cannot be, answer with why."""
+        done = await self._act(service, method, request, stored.caller)
+        recorded = await self._record(arrival, request, done, stored, permit)
+        for _ in range(MAX_ATTEMPTS - 1):
+            if recorded != EffectRefused(EffectRefusal.CHANGED):
+                break
+            done = await self._act(service, method, request, stored.caller)
+            recorded = await self._record(arrival, request, done, stored, permit)
+        if isinstance(recorded, EffectRefused):
+            refusal = EFFECT_REFUSALS.get(recorded.reason, Unavailable)(recorded.reason)
+            if self._catalogue.refusal(code_of(refusal, method)).retry:
+                raise refusal
+            done = _Done(error_body(refusal, self._catalogue, method))
+            recorded = await self._record(arrival, request, done, stored, permit)
+        return done, recorded
+
+    async def _record(
+        self, arrival: Arrival, request: Request, done: _Done, stored: Stored, permit: Permit | None
+    ) -> Recorded:
+        return await self._recorder.record(
+            arrival,
+            request_id=request.id,
+            reply=request.reply,
+            body=done.body,
+            stored=stored,
+            permit=permit,
+            effect=done.effect,
+        )
 
     @contextmanager
     def _permit(self, method: Method, caller: Caller, dossier: Dossier) -> Iterator[Permit | None]:
@@ -229,11 +277,14 @@ class Dispatcher:
             return _Done(error_body(refusal, self._catalogue, method))
         except TimeoutError:
             raise Unavailable("deadline passed") from None
-        return _Done(result_body(outcome.result), outcome.facts)
+        return _Done(result_body(outcome.result), outcome.facts, outcome.effect)
 
     async def _repeat(self, arrival: Arrival, request: Request, known: KnownRequest) -> None:
         async def answer() -> None:
-            await self._recorder.repeat(arrival, request_id=request.id, reply=request.reply, known=known)
+            recorded = await self._recorder.repeat(arrival, request_id=request.id, reply=request.reply, known=known)
+            if isinstance(recorded, Erased):
+                body = error_body(Expired(_ERASED), self._catalogue, None)
+                await self._recorder.record(arrival, request_id=request.id, reply=request.reply, body=body)
 
         await self._answer_free(arrival, answer)
 
@@ -296,6 +347,17 @@ class Dispatcher:
         event = REFUSAL_EVENTS.get((method.name, type(refusal))) if method else None
         if event is not None:
             self._events.emit(event, account=account, **refusal.payload)
+
+
+def _require_recorded(recorded: Recorded, method: Method) -> None:
+    """Refuse a request of which nothing was recorded, for what happened while it was worked on."""
+    match recorded:
+        case NoPermit():
+            raise RateLimited(method.limiter, recorded.wait_ms)
+        case CallerGone():
+            raise Unauthorized("revoked or deleted meanwhile")
+        case Erased():
+            raise Expired(_ERASED)
 
 
 def is_passing(error: Exception) -> bool:

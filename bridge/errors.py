@@ -24,9 +24,11 @@ an instance go to the log; only `field` and the wait reach the wire.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 from protocol.catalogue import Method
+from storage.account_interface import EffectRefusal
 
 
 class BridgeError(Exception):
@@ -126,6 +128,9 @@ class Unavailable(Refusal):
 class Internal(Refusal):
     """A fault of ours that nobody outside needs to know about."""
 
+
+EFFECT_REFUSALS: Mapping[EffectRefusal, type[Refusal]] = MappingProxyType({})
+"""The refusal for each reason why what a request would change cannot be; those without one are faults of ours."""
 
 CODES: Mapping[type[Refusal], str] = {
     InvalidRequest: "BRIDGE_INVALID_REQUEST",

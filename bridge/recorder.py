@@ -17,6 +17,7 @@ from client.clock import Clock
 from client.envelope import Reply, reply_kind
 from nips.keys import PublicKey
 from nips.nip59 import Rumor
+from storage.account_interface import Acting, Effect
 from storage.interface import (
     Answer,
     Committed,
@@ -70,8 +71,9 @@ class Recorder:
         body: Mapping[str, Any],
         stored: Stored | None = None,
         permit: Permit | None = None,
+        effect: Effect | None = None,
     ) -> Recorded:
-        """Answer with a body; unless `stored`, the same rumor may be tried again."""
+        """Answer with a body; unless `stored`, the same rumor may be tried again. An effect comes with it or not."""
         response = make_response(
             self._bridge,
             arrival.rumor.pubkey,
@@ -81,17 +83,16 @@ class Recorder:
             body=body,
             now=self._clock.now(),
         )
-        return await self._commit(arrival, response, reply, stored=stored, permit=permit)
+        return await self._commit(arrival, response, reply, stored=stored, permit=permit, effect=effect)
 
-    async def repeat(self, arrival: Arrival, *, request_id: str, reply: Reply, known: KnownRequest) -> None:
+    async def repeat(self, arrival: Arrival, *, request_id: str, reply: Reply, known: KnownRequest) -> Recorded:
         """Send a known answer again: the same response rumor to the same rumor, a new one with the same body else.
 
         The new one keeps the first one's time, so that a repeat of this rumor too gets the same response rumor again;
-        and the first one is kept for as long as this rumor is fresh.
+        and the first one is kept for as long as this rumor is fresh. `Erased` if its account was deleted just now.
         """
-        response, extended = read_response(known.response_json), None
+        response = read_response(known.response_json)
         if known.rumor_id != arrival.rumor.id:
-            extended = known.rumor_id
             response = make_response(
                 self._bridge,
                 arrival.rumor.pubkey,
@@ -101,7 +102,7 @@ class Recorder:
                 body=body_of(json.loads(response.content)),
                 now=response.created_at,
             )
-        await self._commit(arrival, response, reply, extended=extended)
+        return await self._commit(arrival, response, reply, repeated=known.rumor_id)
 
     async def _commit(
         self,
@@ -111,7 +112,8 @@ class Recorder:
         *,
         stored: Stored | None = None,
         permit: Permit | None = None,
-        extended: str | None = None,
+        effect: Effect | None = None,
+        repeated: str | None = None,
     ) -> Recorded:
         arrival.seal()
         replies = await self._replies.write(
@@ -134,12 +136,12 @@ class Recorder:
             request=stored.request if stored else None,
             response_json=response.to_json() if stored else "",
             forget_at=self._forget_at(arrival.rumor),
-            extended=extended,
+            repeated=repeated,
             # Charged as of now, not of when it was promised: of two times out of order the later would count as a clock
             # that stepped back, and the time between them would refill twice.
             permit=replace(permit, now_ms=self._clock.now_ms()) if permit else None,
-            seen_device=self._newly_seen(stored),
-            seen_day=self._today(),
+            acting=self._acting(stored),
+            effect=effect,
         )
         with self._outbox.storing(replies):
             recorded = await self._requests.commit(answer)
@@ -158,11 +160,9 @@ class Recorder:
         newest = max(self._clock.now(), rumor.created_at) + self._freshness.max_future_seconds
         return newest + self._freshness.max_age_seconds + 1
 
-    def _newly_seen(self, stored: Stored | None) -> str | None:
+    def _acting(self, stored: Stored | None) -> Acting | None:
         if stored is None or not isinstance(stored.caller, AccountCaller):
             return None
-        device = stored.caller.device
-        return device.device_id if device.last_seen_day < self._today() else None
-
-    def _today(self) -> int:
-        return self._clock.now() // DAY * DAY
+        account, device = stored.caller.account, stored.caller.device
+        today = self._clock.now() // DAY * DAY
+        return Acting(account.number, device.device_id, today if device.last_seen_day < today else None)

@@ -6,9 +6,15 @@ import sqlite3
 from collections.abc import Mapping
 
 from storage import permits
+from storage.account_interface import Acting
 from storage.database import Database
-from storage.interface import NoPermit, Permit
+from storage.devices import device_index
+from storage.encryption import Vault
+from storage.interface import CallerGone, NoPermit, Permit
 from storage.permits import Balance, Bucket
+
+_BALANCE = "SELECT p.worth_ms, p.refill_ms, p.updated_ms"
+_OF_ACCOUNT = "LEFT JOIN permits AS p ON p.account = ? AND p.limiter = ?"
 
 
 class SqlitePermits:
@@ -30,13 +36,21 @@ def read_balances(connection: sqlite3.Connection, account: int) -> dict[str, Bal
     return {limiter: Balance(*figures) for limiter, *figures in rows}
 
 
-def balance_after(connection: sqlite3.Connection, permit: Permit) -> Balance | NoPermit:
-    """Return what is left once one permit is taken; `record_balance` takes it."""
-    row = connection.execute(
-        "SELECT worth_ms, refill_ms, updated_ms FROM permits WHERE account = ? AND limiter = ?",
-        (permit.account, permit.limiter),
-    ).fetchone()
-    recorded = Balance(*row) if row else permits.full(permit.bucket, permit.now_ms)
+def balance_after(
+    connection: sqlite3.Connection, vault: Vault, permit: Permit, acting: Acting | None
+) -> Balance | NoPermit | CallerGone:
+    """Return what is left once one permit is taken, if who asks may still act; `record_balance` takes it."""
+    if acting is None:
+        row = connection.execute(f"{_BALANCE} FROM (SELECT 1) {_OF_ACCOUNT}", (permit.account, permit.limiter))
+    else:
+        row = connection.execute(
+            f"{_BALANCE} FROM devices AS d {_OF_ACCOUNT} WHERE d.device = ? AND d.account = ?",
+            (permit.account, permit.limiter, device_index(vault, acting.device_id), acting.account),
+        )
+    found = row.fetchone()
+    if found is None:
+        return CallerGone()
+    recorded = permits.full(permit.bucket, permit.now_ms) if found[0] is None else Balance(*found)
     refilled = permits.refilled(recorded, permit.bucket, permit.now_ms)
     left = permits.take(refilled, permit.bucket)
     if left is None:

@@ -36,6 +36,12 @@ class Limits:
     space: SpaceLimits = field(default_factory=SpaceLimits)
     max_dropped: int = 10_000
     """Wraps without an answer that are remembered; the oldest goes first."""
+    max_erased_keys: int = 200_000
+    """Keys of deleted accounts of which nothing comes back; beyond it those deleted first are forgotten."""
+    max_revoked_each: int = 100
+    """Revoked keys of one account that stay refused; beyond it those revoked first are forgotten."""
+    max_blocked_keys: int = 100_000
+    """Keys that the operator may block one by one."""
     max_read_steps: int = 1_000_000
     """Steps of SQLite's machine after which a read for a client of the relay is broken off."""
     busy_timeout_ms: int = 5_000
@@ -50,8 +56,7 @@ class Database:
     readers: Readers
     vault: Vault
     space: Space
-    max_dropped: int
-    """As `Limits` has it."""
+    limits: Limits
 
     async def keep(self, use: Use, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run a write if there is room for what it keeps; raise `StorageFull`, or what `Writer.run` raises."""
@@ -91,7 +96,7 @@ async def open_database(
     )
     # Readers close first, so that the writer is the last and SQLite folds the log into the file.
     closing.push_async_callback(readers.close)
-    return Database(writer, readers, vault, space, limits.max_dropped)
+    return Database(writer, readers, vault, space, limits)
 
 
 def _prepare(path: Path, key_ring: KeyRing, limits: Limits, create: bool) -> tuple[sqlite3.Connection, Vault]:

@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from nips.event import Event, VerifiedEvent
 from nips.kinds import DELETION, VANISH
 from nips.nip09 import Deletion
+from storage.accounts import erase_account_of
 from storage.database import Database
 from storage.encryption import Vault
 from storage.gift_wraps import delete_wraps, delete_wraps_until
 from storage.public_events import Sort, insert_public_event, is_newer, kept_at, make_room
-from storage.relay_interface import Added, Room, Withdrawal
+from storage.relay_interface import Added, Room, Vanishing, Withdrawal
 from storage.space import Use
 from storage.tombstones import (
     FOR_EVER,
@@ -50,16 +51,17 @@ class SqliteDeletions:
             Use.DELETION, lambda connection: _delete(connection, vault, request, named, room)
         )
 
-    async def vanish(self, request: VerifiedEvent, *, room: Room, remembered: int) -> Added:
+    async def vanish(self, request: VerifiedEvent, *, room: Room, remembered: int) -> Vanishing:
         """Keep a request to vanish, and do the same to all that its author wrote and was sent until then.
 
-        Without room the oldest such requests go; of the keys that vanished, so many are remembered for longer.
+        The account that its author was by then goes too, as if it had been deleted. Without room the oldest such
+        requests go; of the keys that vanished, so many are remembered for longer.
         """
         if request.kind != VANISH:
             raise ValueError(f"kind {request.kind} is no request to vanish")
-        vault = self._database.vault
+        vault, most = self._database.vault, self._database.limits.max_erased_keys
         return await self._database.keep(
-            Use.DELETION, lambda connection: _vanish(connection, vault, request, room, remembered)
+            Use.DELETION, lambda connection: _vanish(connection, vault, request, room, remembered, most)
         )
 
     async def latest(self, *, limit: int) -> Sequence[Withdrawal]:
@@ -70,7 +72,7 @@ class SqliteDeletions:
 def _delete(connection: sqlite3.Connection, vault: Vault, request: VerifiedEvent, named: Deletion, room: Room) -> Added:
     if kept_at(connection, request) is not None:
         return Added.DUPLICATE
-    if has_vanished(connection, request.pubkey, request.created_at):
+    if has_vanished(connection, vault, request.pubkey, request.created_at):
         return Added.DELETED
     _forget_oldest(connection, request, room.per_key - 1)
     if not make_room(connection, room, Sort.DELETION):
@@ -95,17 +97,25 @@ def _delete(connection: sqlite3.Connection, vault: Vault, request: VerifiedEvent
     return Added.ADDED
 
 
-def _vanish(connection: sqlite3.Connection, vault: Vault, request: VerifiedEvent, room: Room, remembered: int) -> Added:
+def _vanish(
+    connection: sqlite3.Connection,
+    vault: Vault,
+    request: VerifiedEvent,
+    room: Room,
+    remembered: int,
+    remembered_keys: int,
+) -> Vanishing:
     kept = kept_at(connection, request)
     if kept is not None and kept.id == request.id:
-        return Added.DUPLICATE
+        return Vanishing(Added.DUPLICATE)
     if kept is not None and not is_newer(request, kept):
-        return Added.STALE
+        return Vanishing(Added.STALE)
     if kept is None and not make_room(connection, room, Sort.VANISH):
-        return Added.FULL
+        return Vanishing(Added.FULL)
     author, until = bytes.fromhex(request.pubkey), request.created_at
     # They go with the requests that are about to, and what they name may be stamped later than this one.
     ids = ids_of(connection, request.pubkey)
+    gone = erase_account_of(connection, vault, request.pubkey, until=until, remembered=remembered_keys)
     found = connection.execute(
         "DELETE FROM public_events WHERE pubkey = ? AND created_at <= ? AND sort = 0", (author, until)
     ).rowcount
@@ -113,11 +123,13 @@ def _vanish(connection: sqlite3.Connection, vault: Vault, request: VerifiedEvent
     connection.execute(
         "DELETE FROM public_events WHERE pubkey = ? AND (created_at <= ? OR kind = ?)", (author, until, VANISH)
     )
-    found_nothing = remember_vanished(connection, request.pubkey, until, found_nothing=not found, most=remembered)
+    found_nothing = remember_vanished(
+        connection, request.pubkey, until, found_nothing=not (found or gone), most=remembered
+    )
     put_tombstones(
         connection, request.pubkey, insert_public_event(connection, request, found_nothing=found_nothing), ids
     )
-    return Added.ADDED
+    return Vanishing(Added.ADDED, gone)
 
 
 def _latest(connection: sqlite3.Connection, limit: int) -> Sequence[Withdrawal]:

@@ -15,8 +15,8 @@ from collections.abc import Collection, Iterable, Sequence
 from nips.event import VerifiedEvent
 from nips.filter import Filter
 from nips.kinds import GIFT_WRAP
-from storage.accounts import is_device
 from storage.database import Database
+from storage.devices import is_device
 from storage.encryption import Vault, place
 from storage.relay_interface import Added, Position, StoredEvent
 from storage.space import Use
@@ -190,6 +190,11 @@ def delete_wraps_until(connection: sqlite3.Connection, vault: Vault, until: int,
     )
 
 
+def delete_replies(connection: sqlite3.Connection, vault: Vault, recipient: str) -> None:
+    """Delete our answers that wait for a recipient."""
+    connection.execute("DELETE FROM gift_wraps WHERE is_reply AND recipient = ?", (_recipient_index(vault, recipient),))
+
+
 def _add(
     connection: sqlite3.Connection,
     vault: Vault,
@@ -237,7 +242,7 @@ def _insert(
             is_reply,
             vault.ring.encrypt(place("gift_wraps", "event", wrap_id), wrap.to_json().encode()),
             is_reply,
-            *gone_parameters(wrap, recipient=recipient),
+            *gone_parameters(vault, wrap, recipient=recipient),
         ),
     ).rowcount
     return kept > 0

@@ -54,7 +54,7 @@ class SqliteInbox:
             return False
         dropped = await self._database.writer.run(lambda connection: _drop(connection, vault, new))
         self._dropped |= dict.fromkeys(new)
-        while len(self._dropped) > self._database.max_dropped:
+        while len(self._dropped) > self._database.limits.max_dropped:
             self._dropped.popitem(last=False)
         return dropped > 0
 

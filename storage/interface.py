@@ -3,7 +3,7 @@
 `Storage` is what the bridge sees; SQLite stands behind it today. Times are whole seconds unless a name ends in `_ms`.
 Public keys, event ids and JSON texts come in as the strings of the wire; how they are hidden at rest is the
 implementation's business. Every method that writes returns only after the write is durable. The relay's own part is in
-`relay_interface.py`.
+`relay_interface.py`, what concerns accounts in `account_interface.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,11 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from nips.event import Event, VerifiedEvent
+from storage.account_interface import Account as Account
+from storage.account_interface import Accounts as Accounts
+from storage.account_interface import Acting, Effect, EffectRefusal, Invites, Standing
+from storage.account_interface import Device as Device
+from storage.account_interface import NewAccount as NewAccount
 from storage.errors import DamagedValue, StorageKeyMissing
 from storage.permits import Balance, Bucket
 from storage.relay_interface import Added as Added
@@ -54,41 +59,6 @@ class Unreadable:
     """Stands for an entry that does not decrypt."""
 
     reason: DamagedValue | StorageKeyMissing
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """An admitted Nostr key."""
-
-    number: int
-    pubkey: str
-    pni_salt: bytes
-    """16 random bytes, made once (protocol.md §2)."""
-    admitted_day: int
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A key that may act for an account."""
-
-    device_id: str
-    """UUID text."""
-    pubkey: str
-    name: str
-    platform: str | None
-    is_primary: bool
-    registered_day: int
-    last_seen_day: int
-
-
-@dataclass(frozen=True, slots=True)
-class NewAccount:
-    """What an account and its primary device are made of."""
-
-    pubkey: str
-    pni_salt: bytes
-    device_id: str
-    day: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +126,11 @@ class Dossier:
     """What is on record of the account's permits, by limiter."""
     inbox_list: Event | None
     """The asking key's newest list of inbox relays (kind 10050), if it was asked for."""
+    standing: Standing = Standing.FREE
+    is_erased: bool = False
+    """The request was answered, and its answer erased with the account; `known` is None."""
+    erased_until: int = 0
+    """What the asking key asked up to this time went with its account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +145,13 @@ class Answer:
     response_json: str = ""
     forget_at: int = 0
     """When the stored response may go: every rumor that was answered with it is refused as expired by then."""
-    extended: str | None = None
-    """Rumor of a request that is stored already, and is now kept until `forget_at` at least."""
+    repeated: str | None = None
+    """Rumor of a stored request whose answer this repeats; it is now kept until `forget_at` at least."""
     permit: Permit | None = None
-    seen_device: str | None = None
-    """Device whose `last_seen_day` becomes `seen_day`."""
-    seen_day: int = 0
+    acting: Acting | None = None
+    """The device that asked, where that was one."""
+    effect: Effect | None = None
+    """What the request changes, done with the answer or not at all."""
     seen_until: int = 0
     """Until when it is remembered that those wraps came which never were in the inbox."""
     takes_wraps: bool = True
@@ -184,9 +160,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The answer is durable; `queued` are the outbox numbers of its queued replies, in their order."""
+    """The answer is durable."""
 
     queued: Sequence[int]
+    """Outbox numbers of its queued replies, in their order."""
+    gone: Sequence[str] = ()
+    """Keys that may not act any more, since a device was revoked or an account deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +187,24 @@ class SeenBefore:
     """Nothing was recorded: all the wraps came by their links before, and are done with."""
 
 
-Recorded = Committed | NoPermit | AlreadyKnown | SeenBefore
+@dataclass(frozen=True, slots=True)
+class EffectRefused:
+    """Nothing was recorded: what the request would change cannot be."""
+
+    reason: EffectRefusal
+
+
+@dataclass(frozen=True, slots=True)
+class CallerGone:
+    """Nothing was recorded: the device that asked was revoked meanwhile, or its account deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """Nothing was recorded: the request was answered before, and the answer erased with its account."""
+
+
+Recorded = Committed | NoPermit | AlreadyKnown | SeenBefore | EffectRefused | CallerGone | Erased
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,20 +284,6 @@ class Outbox(Protocol):
         ...
 
 
-class Accounts(Protocol):
-    """Who may call."""
-
-    async def find(self, device_pubkey: str) -> tuple[Account, Device] | None:
-        """Return the account for which a key may act, and the device it is."""
-
-    async def admit(self, new: NewAccount, *, max_accounts: int) -> tuple[Account, Device] | None:
-        """Make an account with its primary device, or return the one that is there; None when there are too many."""
-
-    async def devices(self, account: int) -> Sequence[Device]:
-        """Return an account's devices, the primary first."""
-        ...
-
-
 class Permits(Protocol):
     """Balances of (limiter, account)."""
 
@@ -339,6 +321,10 @@ class Storage(Protocol):
     @property
     def accounts(self) -> Accounts:
         """Who may call."""
+
+    @property
+    def invites(self) -> Invites:
+        """Codes that let keys in."""
 
     @property
     def permits(self) -> Permits:

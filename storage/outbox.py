@@ -17,7 +17,6 @@ from storage.interface import HERE, OutboxRow, QueuedReply
 log = logging.getLogger(__name__)
 
 _DESTINATION = "outbox.destination"
-_RECIPIENT = "outbox.recipient"
 _COLUMNS = "number, expires_at, attempts, next_attempt_at, content"
 
 
@@ -44,10 +43,11 @@ class SqliteOutbox:
 
     async def waiting_for(self, recipient: str, *, now: int, after: int = 0, limit: int = 500) -> Sequence[OutboxRow]:
         """Return a recipient's rows for `HERE` that have not expired, in order of number, those above `after`."""
+        vault = self._database.vault
         return await self._rows(
-            f"SELECT {_COLUMNS} FROM outbox WHERE recipient = ? AND number > ? AND expires_at > ?"
+            f"SELECT {_COLUMNS} FROM outbox WHERE recipient = ? AND destination = ? AND number > ? AND expires_at > ?"
             " ORDER BY number LIMIT ?",
-            (self._database.vault.index.of(_RECIPIENT, HERE, recipient), after, now, limit),
+            (_recipient_index(vault, recipient), vault.index.of(_DESTINATION, HERE), after, now, limit),
         )
 
     async def last_number(self) -> int:
@@ -92,7 +92,7 @@ def enqueue(connection: sqlite3.Connection, vault: Vault, reply: QueuedReply) ->
         (
             number,
             vault.index.of(_DESTINATION, reply.destination),
-            vault.index.of(_RECIPIENT, reply.destination, reply.recipient),
+            _recipient_index(vault, reply.recipient),
             reply.next_attempt_at,
             reply.expires_at,
             vault.encrypt_json(place("outbox", "content", number), content),
@@ -101,11 +101,20 @@ def enqueue(connection: sqlite3.Connection, vault: Vault, reply: QueuedReply) ->
     return int(number)
 
 
+def remove_all_for(connection: sqlite3.Connection, vault: Vault, recipient: str) -> None:
+    """Remove all that waits for a recipient, whatever its destination."""
+    connection.execute("DELETE FROM outbox WHERE recipient = ?", (_recipient_index(vault, recipient),))
+
+
 def purge_outbox(connection: sqlite3.Connection, now: int, chunk: int) -> int:
     """Delete rows whose time is over, at most `chunk`; return how many."""
     return connection.execute(
         "DELETE FROM outbox WHERE number IN (SELECT number FROM outbox WHERE expires_at <= ? LIMIT ?)", (now, chunk)
     ).rowcount
+
+
+def _recipient_index(vault: Vault, recipient: str) -> bytes:
+    return vault.index.of("outbox.recipient", recipient)
 
 
 def _remove(connection: sqlite3.Connection, numbers: Sequence[int]) -> None:

@@ -14,6 +14,7 @@ from nips.kinds import DELETION, VANISH
 from nips.nip09 import address_of
 from nips.nip40 import expiration
 from storage.database import Database
+from storage.encryption import Vault
 from storage.relay_interface import Added, Position, Room, StoredEvent
 from storage.space import Use
 from storage.tombstones import IS_GONE, gone_parameters
@@ -62,9 +63,10 @@ class SqlitePublicEvents:
         """
         if address_of(event) is None:
             raise ValueError(f"kind {event.kind} is neither replaceable nor addressable")
+        vault = self._database.vault
         if room is None:
-            return await self._database.writer.run(lambda connection: _put(connection, event, room))
-        return await self._database.keep(Use.OTHERS, lambda connection: _put(connection, event, room))
+            return await self._database.writer.run(lambda connection: _put(connection, vault, event, room))
+        return await self._database.keep(Use.OTHERS, lambda connection: _put(connection, vault, event, room))
 
     async def query(
         self, wanted: Filter, *, now: int, limit: int, after: Position | None = None
@@ -110,6 +112,11 @@ def purge_public_events(connection: sqlite3.Connection, now: int, chunk: int) ->
         "DELETE FROM public_events WHERE number IN (SELECT number FROM public_events WHERE expires_at <= ? LIMIT ?)",
         (now, chunk),
     ).rowcount
+
+
+def delete_public_events_of(connection: sqlite3.Connection, pubkey: str) -> None:
+    """Delete all of an author but requests to vanish, which say of themselves that everything else is gone."""
+    connection.execute("DELETE FROM public_events WHERE pubkey = ? AND sort <> ?", (bytes.fromhex(pubkey), Sort.VANISH))
 
 
 def kept_at(connection: sqlite3.Connection, event: Event) -> Kept | None:
@@ -163,8 +170,8 @@ def insert_public_event(connection: sqlite3.Connection, event: VerifiedEvent, *,
     return int(number)
 
 
-def _put(connection: sqlite3.Connection, event: VerifiedEvent, room: Room | None) -> Added:
-    is_gone, *found = connection.execute(_LOOK_UP, (*gone_parameters(event), *_address(event))).fetchone()
+def _put(connection: sqlite3.Connection, vault: Vault, event: VerifiedEvent, room: Room | None) -> Added:
+    is_gone, *found = connection.execute(_LOOK_UP, (*gone_parameters(vault, event), *_address(event))).fetchone()
     if is_gone:
         return Added.DELETED
     if found[0] is not None:

@@ -12,9 +12,11 @@ from storage.balances import purge_full
 from storage.database import Database
 from storage.gift_wraps import purge_wraps
 from storage.inbox import purge_seen
+from storage.invites import purge_invites
 from storage.outbox import purge_outbox
 from storage.permits import Bucket
 from storage.public_events import purge_public_events
+from storage.registration import purge_proofs
 from storage.requests import purge_responses
 
 CHUNK: Final = 200
@@ -30,6 +32,8 @@ _EXPIRING: Final[Mapping[str, Deletion]] = MappingProxyType(
         "outbox": purge_outbox,
         "gift_wraps": purge_wraps,
         "public_events": purge_public_events,
+        "device_proofs": purge_proofs,
+        "invites": purge_invites,
     }
 )
 

@@ -56,6 +56,15 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
+class Vanishing:
+    """What became of a request to vanish."""
+
+    added: Added
+    gone: Sequence[str] = ()
+    """Keys that may not act any more, since the account went."""
+
+
+@dataclass(frozen=True, slots=True)
 class Withdrawal:
     """What a key wants gone, wherever it turns up."""
 
@@ -130,10 +139,11 @@ class Deletions(Protocol):
         """
         ...
 
-    async def vanish(self, request: VerifiedEvent, *, room: Room, remembered: int) -> Added:
+    async def vanish(self, request: VerifiedEvent, *, room: Room, remembered: int) -> Vanishing:
         """Keep a request to vanish (NIP-62), and do the same to all that its author wrote and was sent until then.
 
-        Without room the oldest such requests go; of the keys that vanished, so many are remembered for longer.
+        The account that its author was by then goes too, as if it had been deleted. Without room the oldest such
+        requests go; of the keys that vanished, so many are remembered for longer.
         """
         ...
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from nips.kinds import INBOX_RELAYS
-from storage.accounts import find_caller, record_seen
+from storage.account_interface import DeleteAccount
+from storage.accounts import find_asking
 from storage.balances import balance_after, read_balances, record_balance
-from storage.database import Database
+from storage.database import Database, Limits
+from storage.devices import is_acting, record_seen
+from storage.effects import carry_out, refusal_of
 from storage.encryption import Vault, place
+from storage.erasure import NO_RUMOR
 from storage.errors import StorageFailed
 from storage.gift_wraps import insert_wrap
 from storage.hours import hour_after, hour_of
@@ -17,16 +21,21 @@ from storage.inbox import is_done_with, take_wraps
 from storage.interface import (
     AlreadyKnown,
     Answer,
+    CallerGone,
     Committed,
     Dossier,
+    EffectRefused,
+    Erased,
     KnownRequest,
     NoPermit,
     QueuedReply,
     Recorded,
     RequestKey,
     SeenBefore,
+    StoredReply,
 )
 from storage.outbox import enqueue
+from storage.permits import Balance
 from storage.public_events import read_latest
 from storage.space import Use
 
@@ -49,9 +58,10 @@ class SqliteRequests:
 
     async def commit(self, answer: Answer) -> Recorded:
         """Record everything about an answer, or nothing; one to wraps that were not kept before has to find room."""
-        vault, space = self._database.vault, self._database.space
-        return await self._database.writer.run(
-            lambda connection: _commit(connection, vault, answer, lambda: space.require(Use.REQUEST))
+        database = self._database
+        vault, limits, space = database.vault, database.limits, database.space
+        return await database.writer.run(
+            lambda connection: _commit(connection, vault, limits, answer, lambda: space.require(Use.REQUEST))
         )
 
 
@@ -66,23 +76,29 @@ def purge_responses(connection: sqlite3.Connection, now: int, chunk: int) -> int
 def _look_up(
     connection: sqlite3.Connection, vault: Vault, asker: str, request_id: str, rumor_id: str, with_inboxes: bool
 ) -> Dossier:
-    caller = find_caller(connection, vault, asker)
+    caller, standing, erased_until = find_asking(connection, vault, asker)
     scope = caller[0].pubkey if caller else asker
+    known = _find(connection, vault, scope, request_id, rumor_id)
     return Dossier(
         caller=caller,
-        known=_find(connection, vault, scope, request_id, rumor_id),
+        known=None if isinstance(known, Erased) else known,
         balances=read_balances(connection, caller[0].number) if caller else {},
         inbox_list=read_latest(connection, asker, INBOX_RELAYS) if with_inboxes else None,
+        standing=standing,
+        is_erased=isinstance(known, Erased),
+        erased_until=erased_until,
     )
 
 
-def _commit(connection: sqlite3.Connection, vault: Vault, answer: Answer, require_room: Callable[[], None]) -> Recorded:
+def _commit(
+    connection: sqlite3.Connection, vault: Vault, limits: Limits, answer: Answer, require_room: Callable[[], None]
+) -> Recorded:
     # The response goes in first, since that also tells whether there is one; each refusal takes it out again.
     request = answer.request
     if request is not None and not _insert(connection, vault, request, answer):
-        return AlreadyKnown(_find_known(connection, vault, request))
-    left = balance_after(connection, answer.permit) if answer.permit else None
-    if isinstance(left, NoPermit):
+        return _known_by_now(connection, vault, request)
+    left = _refusal_or_balance(connection, vault, answer)
+    if not isinstance(left, Balance | None):
         _take_back(connection, vault, request)
         return left
     if answer.wrap_ids and not _takes_any(connection, vault, answer, require_room):
@@ -90,33 +106,62 @@ def _commit(connection: sqlite3.Connection, vault: Vault, answer: Answer, requir
         return SeenBefore()
     if answer.permit is not None and left is not None:
         record_balance(connection, answer.permit, left)
-    if answer.extended is not None:
-        _extend(connection, vault, answer.extended, answer.forget_at)
+    gone: Sequence[str] = ()
+    if answer.effect is not None:
+        own = _rumor_index(vault, request.rumor_id) if request else NO_RUMOR
+        gone = carry_out(connection, vault, limits, answer.effect, rumor=own)
+    queued = _keep_replies(connection, vault, answer.replies)
+    if answer.acting is not None and answer.acting.seen_day is not None:
+        record_seen(connection, vault, answer.acting.device_id, answer.acting.seen_day)
+    return Committed(queued, gone)
+
+
+def _refusal_or_balance(
+    connection: sqlite3.Connection, vault: Vault, answer: Answer
+) -> Balance | NoPermit | CallerGone | EffectRefused | Erased | None:
+    """Return what is left of the permit, if one is taken, or why nothing can be recorded."""
+    if answer.repeated is not None and not _extend(connection, vault, answer.repeated, answer.forget_at):
+        return Erased()
+    left: Balance | NoPermit | CallerGone | None = None
+    if answer.permit is not None:
+        left = balance_after(connection, vault, answer.permit, answer.acting)
+    elif answer.acting is not None and not is_acting(connection, vault, answer.acting):
+        left = CallerGone()
+    if answer.effect is not None and isinstance(left, Balance | None):
+        reason = refusal_of(connection, vault, answer.effect)
+        return EffectRefused(reason) if reason else left
+    return left
+
+
+def _keep_replies(
+    connection: sqlite3.Connection, vault: Vault, replies: Sequence[StoredReply | QueuedReply]
+) -> Sequence[int]:
+    """Keep replies; return the numbers of the queued ones."""
     queued = []
-    for reply in answer.replies:
+    for reply in replies:
         if isinstance(reply, QueuedReply):
             queued.append(enqueue(connection, vault, reply))
         else:
             insert_wrap(connection, vault, reply.wrap, recipient=reply.recipient, expires_at=reply.expires_at)
-    if answer.seen_device is not None:
-        record_seen(connection, vault, answer.seen_device, answer.seen_day)
-    return Committed(tuple(queued))
+    return tuple(queued)
 
 
 def _find(
     connection: sqlite3.Connection, vault: Vault, scope: str, request_id: str, rumor_id: str
-) -> KnownRequest | None:
+) -> KnownRequest | Erased | None:
     """Return the answer to this very rumor or, failing that, to this (scope, id)."""
     rumor = _rumor_index(vault, rumor_id)
     row = connection.execute(_FIND, (rumor, _request_index(vault, scope, request_id), rumor)).fetchone()
-    return _known(vault, *row) if row else None
+    if row is None:
+        return None
+    return _known(vault, *row) if row[1] else Erased()
 
 
-def _find_known(connection: sqlite3.Connection, vault: Vault, request: RequestKey) -> KnownRequest:
+def _known_by_now(connection: sqlite3.Connection, vault: Vault, request: RequestKey) -> AlreadyKnown | Erased:
     known = _find(connection, vault, request.scope, request.request_id, request.rumor_id)
     if known is None:
         raise StorageFailed("a response is there and is not found")
-    return known
+    return known if isinstance(known, Erased) else AlreadyKnown(known)
 
 
 def _insert(connection: sqlite3.Connection, vault: Vault, request: RequestKey, answer: Answer) -> bool:
@@ -124,15 +169,22 @@ def _insert(connection: sqlite3.Connection, vault: Vault, request: RequestKey, a
     rumor = _rumor_index(vault, request.rumor_id)
     content = [request.rumor_id, request.digest.hex(), answer.response_json]
     inserted = connection.execute(
-        "INSERT INTO responses (rumor, request, forget_hour, answer) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO responses (rumor, request, forget_hour, account, answer) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
         (
             rumor,
             _request_index(vault, request.scope, request.request_id),
             hour_after(answer.forget_at),
+            _owner(answer),
             vault.encrypt_json(place("responses", "answer", rumor), content),
         ),
     )
     return inserted.rowcount > 0
+
+
+def _owner(answer: Answer) -> int | None:
+    """Return the account with which an answer's content shall go; that to its deletion outlasts it."""
+    return answer.acting.account if answer.acting and not isinstance(answer.effect, DeleteAccount) else None
 
 
 def _takes_any(connection: sqlite3.Connection, vault: Vault, answer: Answer, require_room: Callable[[], None]) -> bool:
@@ -150,11 +202,13 @@ def _take_back(connection: sqlite3.Connection, vault: Vault, request: RequestKey
         connection.execute("DELETE FROM responses WHERE rumor = ?", (_rumor_index(vault, request.rumor_id),))
 
 
-def _extend(connection: sqlite3.Connection, vault: Vault, rumor_id: str, forget_at: int) -> None:
-    connection.execute(
-        "UPDATE responses SET forget_hour = max(forget_hour, ?) WHERE rumor = ?",
-        (hour_after(forget_at), _rumor_index(vault, rumor_id)),
-    )
+def _extend(connection: sqlite3.Connection, vault: Vault, rumor_id: str, forget_at: int) -> bool:
+    """Keep a response until a time at least; False when it has no content any more."""
+    rumor, until = _rumor_index(vault, rumor_id), hour_after(forget_at)
+    row = connection.execute("SELECT forget_hour FROM responses WHERE rumor = ? AND answer <> x''", (rumor,)).fetchone()
+    if row is not None and row[0] < until:
+        connection.execute("UPDATE responses SET forget_hour = ? WHERE rumor = ?", (until, rumor))
+    return row is not None
 
 
 def _known(vault: Vault, rumor: bytes, stored: bytes) -> KnownRequest:

@@ -33,6 +33,8 @@ ENCRYPTED: Final = (
     EncryptedColumn("outbox", "content", "number"),
     EncryptedColumn("accounts", "identity", "number"),
     EncryptedColumn("devices", "description", "device"),
+    EncryptedColumn("access_keys", "value", "account"),
+    EncryptedColumn("invites", "terms", "number"),
     EncryptedColumn("gift_wraps", "event", "id"),
     EncryptedColumn("secrets", "value", "name"),
 )
@@ -62,7 +64,7 @@ def _reencrypt_rows(
         f" ORDER BY {column.row} LIMIT ?",
         (after, chunk),
     ).fetchall()
-    old = [(row, stored) for row, stored in rows if stored[0] != ring.newest]
+    old = [(row, stored) for row, stored in rows if stored and stored[0] != ring.newest]
     for row, stored in old:
         where = place(column.table, column.column, row)
         connection.execute(

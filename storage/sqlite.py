@@ -28,6 +28,7 @@ from storage.deletions import SqliteDeletions
 from storage.encryption import KeyRing
 from storage.gift_wraps import SqliteGiftWraps
 from storage.inbox import SqliteInbox
+from storage.invites import SqliteInvites
 from storage.outbox import SqliteOutbox
 from storage.permits import Bucket
 from storage.public_events import SqlitePublicEvents
@@ -47,6 +48,7 @@ class SqliteStorage:
         self.requests = SqliteRequests(database)
         self.outbox = SqliteOutbox(database)
         self.accounts = SqliteAccounts(database)
+        self.invites = SqliteInvites(database)
         self.permits = SqlitePermits(database)
         self.gift_wraps = SqliteGiftWraps(database)
         self.public_events = SqlitePublicEvents(database)

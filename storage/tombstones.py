@@ -2,7 +2,8 @@
 
 A row says that a key wants an event gone, by the event's id or by its address up to a time: that counts for what that
 key wrote and, where it is meant for wraps, for what it was sent. Or it says that all that is theirs up to a time shall
-go. The first lies with its request, and goes with it; who vanished is remembered for longer than the request is served.
+go. The first lies with its request, and goes with it; who vanished is remembered for longer than the request is served,
+and whose account was deleted, by a keyed hash (`key_numbers.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Final
 
 from nips.event import Event
 from nips.nip09 import Address, address_of
+from storage.encryption import Vault
+from storage.key_numbers import number_of
 
 FOR_EVER: Final = 2**63 - 1
 
@@ -25,6 +28,8 @@ IS_GONE: Final = """(EXISTS (
     WHERE until >= ? AND (of_wraps OR pubkey = ?)
 ) OR EXISTS (
     SELECT 1 FROM (VALUES (?), (?)) AS who CROSS JOIN vanished ON pubkey = who.column1 WHERE until >= ?
+) OR EXISTS (
+    SELECT 1 FROM (VALUES (?), (?)) AS who CROSS JOIN erased_keys ON key = who.column1 WHERE until >= ?
 ))"""
 """Condition with the parameters that `gone_parameters` returns."""
 
@@ -45,7 +50,7 @@ class Tombstone:
     of_wraps: bool
 
 
-def gone_parameters(event: Event, *, recipient: str | None = None) -> tuple[bytes | int, ...]:
+def gone_parameters(vault: Vault, event: Event, *, recipient: str | None = None) -> tuple[bytes | int, ...]:
     """Return what `IS_GONE` needs to know about an event, and about whom it is for if it is a wrap."""
     author, identity = bytes.fromhex(event.pubkey), bytes.fromhex(event.id)
     if recipient is not None:
@@ -53,7 +58,9 @@ def gone_parameters(event: Event, *, recipient: str | None = None) -> tuple[byte
     else:
         address = address_of(event)
         other, named = author, identity if address is None else target_of(address)
-    return author, identity, other, named, event.created_at, author, author, other, event.created_at
+    time = event.created_at
+    keys = number_of(vault, event.pubkey), number_of(vault, recipient or event.pubkey)
+    return author, identity, other, named, time, author, author, other, time, *keys, time
 
 
 def target_of(address: Address) -> bytes:
@@ -80,10 +87,12 @@ def ids_of(connection: sqlite3.Connection, pubkey: str) -> Sequence[Tombstone]:
     return [Tombstone(target, FOR_EVER, bool(of_wraps)) for target, of_wraps in rows]
 
 
-def has_vanished(connection: sqlite3.Connection, pubkey: str, created_at: int) -> bool:
+def has_vanished(connection: sqlite3.Connection, vault: Vault, pubkey: str, created_at: int) -> bool:
     """Tell whether all of a key's is gone up to a time."""
     row = connection.execute(
-        "SELECT 1 FROM vanished WHERE pubkey = ? AND until >= ?", (bytes.fromhex(pubkey), created_at)
+        "SELECT 1 FROM vanished WHERE pubkey = ? AND until >= ? UNION ALL"
+        " SELECT 1 FROM erased_keys WHERE key = ? AND until >= ?",
+        (bytes.fromhex(pubkey), created_at, number_of(vault, pubkey), created_at),
     ).fetchone()
     return row is not None
 

@@ -270,9 +270,10 @@ class Admission:
         deletions, added = self._storage.deletions, None
         try:
             if named is None:
-                added = await deletions.vanish(
+                vanishing = await deletions.vanish(
                     request, room=self._vanish_room, remembered=self._limits.max_vanished_keys
                 )
+                added = vanishing.added
             else:
                 added = await deletions.delete(request, named, room=self._request_room)
         finally:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.callers import Caller
+from storage.account_interface import Effect
 
 Params = Mapping[str, Any]
 
@@ -24,10 +25,12 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a service returns: the result as it goes to the client, without repr, and what to record about it."""
+    """What a service returns: the result as it goes to the client, without repr, and what to record with it."""
 
     result: Mapping[str, Any] = field(repr=False)
     facts: Sequence[Fact] = ()
+    effect: Effect | None = None
+    """What changes about the account, together with the answer: done by itself, it could be met by its own repeat."""
 
 
 Service = Callable[[Params, Caller], Awaitable[Outcome]]

@@ -8,7 +8,8 @@ from hashlib import sha256
 from nips.event import VerifiedEvent, sign_event
 from nips.keys import SecretKey
 from nips.kinds import GIFT_WRAP
-from storage.interface import HERE, Answer, InboxEntry, NewAccount, Permit, QueuedReply, RequestKey, StoredReply
+from storage.account_interface import Account, AdmissionFailed, Device, NewAccount
+from storage.interface import HERE, Answer, InboxEntry, Permit, QueuedReply, RequestKey, Storage, StoredReply
 from storage.permits import Bucket
 
 KEY = bytes(range(32))
@@ -88,4 +89,24 @@ def an_answer(number: int = 0, *, permit: Permit | None = None) -> Answer:
 
 def a_new_account(number: int = 0) -> NewAccount:
     """Return what an account is made of."""
-    return NewAccount(a_hex(number), bytes([number % 256]) * 16, f"00000000-0000-4000-8000-{number:012d}", DAY)
+    return NewAccount(a_hex(number), bytes([number % 256]) * 16, f"00000000-0000-4000-8000-{number:012d}", NOW)
+
+
+def a_device(number: int = 0) -> Device:
+    """Return a device that is not the primary one."""
+    return Device(
+        f"00000000-0000-4000-9000-{number:012d}",
+        a_hex(number, what="device"),
+        f"device {number}",
+        None,
+        False,
+        DAY,
+        DAY,
+    )
+
+
+async def an_account(storage: Storage, number: int = 0) -> tuple[Account, Device]:
+    """Admit a key."""
+    admitted = await storage.accounts.admit(a_new_account(number), max_accounts=100)
+    assert not isinstance(admitted, AdmissionFailed)
+    return admitted

@@ -35,6 +35,12 @@ async def storage(path: Path, key_ring: KeyRing) -> AsyncIterator[SqliteStorage]
 
 
 @pytest.fixture
+def below(storage: SqliteStorage) -> Database:
+    """Return what lies below the tables of `storage`."""
+    return storage._database
+
+
+@pytest.fixture
 async def database(path: Path, key_ring: KeyRing) -> AsyncIterator[Database]:
     """Open a database, to look below the tables."""
     async with AsyncExitStack() as closing:

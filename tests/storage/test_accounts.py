@@ -5,21 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from storage.interface import Account, Device
+from storage.account_interface import Account, AdmissionFailed, Device
 from storage.sqlite import SqliteStorage
-from tests.storage.builders import DAY, a_hex, a_new_account
-
-
-async def admit(storage: SqliteStorage, number: int = 0, *, max_accounts: int = 100) -> tuple[Account, Device]:
-    """Admit a key that there is room for."""
-    admitted = await storage.accounts.admit(a_new_account(number), max_accounts=max_accounts)
-    assert admitted is not None
-    return admitted
+from tests.storage.builders import DAY, NOW, a_hex, a_new_account, an_account
 
 
 async def test_admitted_key_is_an_account_and_its_primary_device(storage: SqliteStorage) -> None:
     new = a_new_account()
-    account, device = await admit(storage)
+    account, device = await an_account(storage)
     assert account == Account(account.number, new.pubkey, new.pni_salt, DAY)
     assert device == Device(new.device_id, new.pubkey, "", None, True, DAY, DAY)
     assert await storage.accounts.find(new.pubkey) == (account, device)
@@ -27,14 +20,14 @@ async def test_admitted_key_is_an_account_and_its_primary_device(storage: Sqlite
 
 
 async def test_unknown_key_is_nobody(storage: SqliteStorage) -> None:
-    await admit(storage)
+    await an_account(storage)
     assert await storage.accounts.find(a_hex(99)) is None
     assert await storage.accounts.devices(99) == []
 
 
 async def test_key_admitted_twice_stays_what_it_was(storage: SqliteStorage) -> None:
-    first = await admit(storage)
-    again = replace(a_new_account(), pni_salt=bytes(16), device_id="another", day=DAY + 86_400)
+    first = await an_account(storage)
+    again = replace(a_new_account(), pni_salt=bytes(16), device_id="another", now=NOW + 86_400)
     assert await storage.accounts.admit(again, max_accounts=1) == first
 
 
@@ -46,19 +39,19 @@ async def test_race_of_a_key_with_itself_makes_one_account(storage: SqliteStorag
         )
     )
     assert len(set(admitted)) == 1
-    assert admitted[0] is not None
+    assert not isinstance(admitted[0], AdmissionFailed)
 
 
 async def test_full_house_admits_nobody_else(storage: SqliteStorage) -> None:
-    await admit(storage, 0, max_accounts=2)
-    await admit(storage, 1, max_accounts=2)
-    assert await storage.accounts.admit(a_new_account(2), max_accounts=2) is None
+    for number in range(2):
+        await an_account(storage, number)
+    assert await storage.accounts.admit(a_new_account(2), max_accounts=2) is AdmissionFailed.FULL
     assert await storage.accounts.find(a_hex(2)) is None
-    await admit(storage, 1, max_accounts=2)
+    assert not isinstance(await storage.accounts.admit(a_new_account(1), max_accounts=2), AdmissionFailed)
 
 
 async def test_numbers_differ_and_tell_nothing_of_the_order(storage: SqliteStorage) -> None:
-    numbers = [(await admit(storage, number))[0].number for number in range(20)]
+    numbers = [(await an_account(storage, number))[0].number for number in range(20)]
     assert len(set(numbers)) == 20
     assert numbers != sorted(numbers)
     assert all(0 < number < 2**63 for number in numbers)

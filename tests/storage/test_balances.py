@@ -8,7 +8,7 @@ import pytest
 
 from storage.balances import SqlitePermits, balance_after, purge_full, record_balance
 from storage.database import Database
-from storage.interface import NoPermit, Permit
+from storage.interface import CallerGone, NoPermit, Permit
 from storage.permits import Balance, Bucket
 from tests.storage.builders import BUCKET, NOW, a_permit
 
@@ -20,7 +20,8 @@ async def take(database: Database, permit: Permit) -> NoPermit | None:
     """Take a permit in a transaction of its own."""
 
     def work(connection: sqlite3.Connection) -> NoPermit | None:
-        left = balance_after(connection, permit)
+        left = balance_after(connection, database.vault, permit, None)
+        assert not isinstance(left, CallerGone)
         if isinstance(left, NoPermit):
             return left
         record_balance(connection, permit, left)

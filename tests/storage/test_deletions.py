@@ -38,7 +38,7 @@ async def vanish(
     storage: SqliteStorage, *, author: int = 0, created_at: int = NOW, room: Room = ROOM, remembered: int = 100
 ) -> Added:
     request = an_event(author=author, kind=VANISH, created_at=created_at, tags=[("relay", "ALL_RELAYS")])
-    return await storage.deletions.vanish(request, room=room, remembered=remembered)
+    return (await storage.deletions.vanish(request, room=room, remembered=remembered)).added
 
 
 async def keep(storage: SqliteStorage, wrap: VerifiedEvent) -> Added:

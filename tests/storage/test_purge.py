@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nips.kinds import PROFILE
+from storage.account_interface import AdmissionFailed, RegisterDevice
+from storage.accounts import SqliteAccounts
 from storage.database import Database
 from storage.gift_wraps import SqliteGiftWraps
 from storage.inbox import SqliteInbox
 from storage.interface import Answer
+from storage.invites import SqliteInvites
 from storage.public_events import SqlitePublicEvents
 from storage.purge import purge
 from storage.requests import SqliteRequests
@@ -16,6 +19,7 @@ from tests.storage.builders import (
     BUCKET,
     NOW,
     a_hex,
+    a_new_account,
     a_permit,
     a_queued_reply,
     a_wrap,
@@ -24,12 +28,15 @@ from tests.storage.builders import (
     an_event,
 )
 
-TABLES = {"seen", "responses", "outbox", "gift_wraps", "public_events", "permits"}
+TABLES = {"seen", "responses", "outbox", "gift_wraps", "public_events", "device_proofs", "invites", "permits"}
 AMOUNT = 7
 
 
 async def fill(database: Database) -> None:
     """Put some rows into every table, half of which are over at `NOW + 3600`."""
+    admitted = await SqliteAccounts(database).admit(a_new_account(), max_accounts=1)
+    assert not isinstance(admitted, AdmissionFailed)
+    account, device = admitted
     for number in range(2 * AMOUNT):
         over = NOW + 3600 if number % 2 else NOW + 7200
         await SqliteInbox(database).add(an_entry(number), seen_until=over, max_waiting=100)
@@ -39,6 +46,10 @@ async def fill(database: Database) -> None:
         await wraps.add(a_wrap(number, to=a_hex(1)), recipient=a_hex(1), expires_at=over, quota=100)
         tags = [("expiration", str(over))]
         await SqlitePublicEvents(database).put(an_event(author=number, kind=PROFILE, tags=tags))
+        registered = RegisterDevice(account.number, device, a_hex(number, what="proof"), over, max_devices=6)
+        await SqliteRequests(database).commit(Answer([], effect=registered))
+        invites = SqliteInvites(database)
+        await invites.create(f"code {number}", uses=1, expires_at=over, note="", now=NOW, max_invites=100)
         # A permit taken a minute before is back; one taken at the time of the purge is not.
         permit = a_permit(account=number, now_ms=(over - 60) * 1000)
         await SqliteRequests(database).commit(Answer([], [reply], answer.request, "{}", over, permit=permit))

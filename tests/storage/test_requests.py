@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from nips.filter import Filter
+from storage.account_interface import Acting
 from storage.errors import StorageFailed
 from storage.interface import (
     HERE,
@@ -30,11 +31,11 @@ from tests.storage.builders import (
     DAY,
     NOW,
     a_hex,
-    a_new_account,
     a_permit,
     a_queued_reply,
     a_request,
     a_stored_reply,
+    an_account,
     an_answer,
     an_entry,
 )
@@ -176,10 +177,8 @@ async def test_fault_in_the_middle_leaves_nothing(storage: SqliteStorage) -> Non
 
 
 async def test_answer_notes_the_day_its_device_was_seen(storage: SqliteStorage) -> None:
-    admitted = await storage.accounts.admit(a_new_account(), max_accounts=10)
-    assert admitted is not None
-    account, device = admitted
-    answer = replace(an_answer(), seen_device=device.device_id, seen_day=DAY + 86_400)
+    account, device = await an_account(storage)
+    answer = replace(an_answer(), acting=Acting(account.number, device.device_id, seen_day=DAY + 86_400))
     await storage.requests.commit(answer)
     assert await storage.accounts.devices(account.number) == [replace(device, last_seen_day=DAY + 86_400)]
 
@@ -205,7 +204,7 @@ async def test_repeat_keeps_the_response_for_longer_and_never_for_less(storage: 
     await storage.requests.commit(answer)
     later, earlier = answer.forget_at + 90_000, answer.forget_at - 90_000
     for forget_at in (later, earlier):
-        repeat = Answer(wrap_ids=[], forget_at=forget_at, extended=a_request(0).rumor_id)
+        repeat = Answer(wrap_ids=[], forget_at=forget_at, repeated=a_request(0).rumor_id)
         assert isinstance(await storage.requests.commit(repeat), Committed)
     await storage.purge(now=later - 1, buckets={})
     assert await find(storage, 0) is not None

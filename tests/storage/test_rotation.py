@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from nips.filter import Filter
+from storage.account_interface import SetAccessKey
 from storage.database import Limits, open_database
 from storage.encryption import KeyRing
 from storage.errors import StorageKeyMissing, WrongStorageKey
-from storage.interface import HERE, Unreadable
+from storage.interface import HERE, Answer, Unreadable
 from storage.rotation import ENCRYPTED, reencrypt
 from storage.sqlite import SqliteStorage, open_storage
-from tests.storage.builders import NOW, a_hex, a_new_account, a_request, an_answer, an_entry
+from tests.storage.builders import NOW, a_hex, a_request, an_account, an_answer, an_entry
 
 OLD, NEW = (1, bytes([1]) * 32), (2, bytes([2]) * 32)
 
@@ -25,13 +26,16 @@ async def fill(path: Path, ring: KeyRing, numbers: range) -> None:
     for number in numbers:
         await storage.inbox.add(an_entry(number), seen_until=NOW, max_waiting=100)
         await storage.requests.commit(an_answer(number + 100))
-        await storage.accounts.admit(a_new_account(number), max_accounts=100)
+        account, _ = await an_account(storage, number)
+        await storage.requests.commit(Answer([], effect=SetAccessKey(account.number, bytes(16))))
+        await storage.invites.create(f"code {number}", uses=1, expires_at=None, note="", now=NOW, max_invites=100)
         await storage.secrets.put(f"secret {number}", b"value")
     await storage.close()
 
 
 async def is_whole(storage: SqliteStorage, numbers: range) -> bool:
     """Read back what `fill` wrote."""
+    assert [invite.code for invite in await storage.invites.all()] == [f"code {number}" for number in numbers]
     waiting = [entry for _, entry in await storage.inbox.waiting()]
     queued = await storage.outbox.waiting(destination=HERE, now=NOW)
     assert waiting == [an_entry(number) for number in numbers]
@@ -39,7 +43,9 @@ async def is_whole(storage: SqliteStorage, numbers: range) -> bool:
     for number in numbers:
         key = a_request(number + 100)
         assert (await storage.requests.look_up(asker=key.scope, request_id=key.request_id, rumor_id=key.rumor_id)).known
-        assert await storage.accounts.find(a_hex(number))
+        found = await storage.accounts.find(a_hex(number))
+        assert found
+        assert await storage.accounts.access_key(found[0].number) == bytes(16)
         assert await storage.secrets.get(f"secret {number}") == b"value"
         assert await storage.gift_wraps.query(Filter(), recipients=[a_hex(number + 100)], now=NOW, limit=1)
     return True
@@ -64,8 +70,8 @@ async def test_old_key_can_go_after_everything_is_encrypted_anew(path: Path, chu
     await fill(path, KeyRing([OLD]), range(3))
     async with AsyncExitStack() as closing:
         database = await open_database(path, KeyRing([OLD, NEW]), Limits(), closing)
-        # Inbox, response, outbox, wrap, account, device and secret of each, and the index key.
-        assert await reencrypt(database, chunk=chunk) == 3 * 7 + 1
+        # Inbox, response, outbox, wrap, account, device, access key, invite and secret of each, and the index key.
+        assert await reencrypt(database, chunk=chunk) == 3 * 9 + 1
         assert await reencrypt(database, chunk=chunk) == 0
     storage = await open_storage(path, KeyRing([NEW]))
     assert await is_whole(storage, range(3))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from nips.kinds import INBOX_RELAYS
+from storage.account_interface import Acting, AdmissionFailed
 from storage.encryption import KeyRing
 from storage.errors import StorageFailed
 from storage.interface import (
@@ -60,7 +61,9 @@ async def plant(storage: SqliteStorage) -> None:
     wrap = a_wrap(to=RECIPIENT, author=7)
     live = QueuedReply(DESTINATION, ASKING, 21059, f'{{"password":"{PASSWORD}","p":"{ASKING}"}}', NOW + 60, NOW)
     request = RequestKey(SCOPE, REQUEST_ID, RUMOR, DIGEST)
-    await storage.accounts.admit(NewAccount(ACCOUNT, SALT, DEVICE_ID, DAY), max_accounts=10)
+    admitted = await storage.accounts.admit(NewAccount(ACCOUNT, SALT, DEVICE_ID, DAY), max_accounts=10)
+    assert not isinstance(admitted, AdmissionFailed)
+    acting = Acting(admitted[0].number, DEVICE_ID, seen_day=DAY + 86_400)
     for number in range(2):
         entry = InboxEntry(a_hex(number, what="wrap"), LINK, NOW, f'{{"p":"{ASKING}","sealed":"{PASSWORD}"}}')
         await storage.inbox.add(entry, seen_until=NOW + 172_800, max_waiting=10)
@@ -71,8 +74,7 @@ async def plant(storage: SqliteStorage) -> None:
         response_json=f'{{"turn_password":"{PASSWORD}","e":"{RUMOR}"}}',
         forget_at=NOW + 172_800,
         permit=a_permit(account=1),
-        seen_device=DEVICE_ID,
-        seen_day=DAY + 86_400,
+        acting=acting,
     )
     await storage.requests.commit(answer)
     await storage.gift_wraps.add(a_wrap(1, to=ASKING, author=8), recipient=ASKING, expires_at=NOW + 9, quota=10)
@@ -166,6 +168,7 @@ async def test_closing_finishes_the_writes_under_way(path: Path, key_ring: KeyRi
 ANSWERING = """
 import asyncio, sys
 from pathlib import Path
+from storage.account_interface import Acting, AdmissionFailed
 from storage.encryption import KeyRing
 from storage.sqlite import open_storage
 from tests.storage.builders import KEY, an_answer

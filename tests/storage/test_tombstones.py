@@ -46,7 +46,7 @@ async def forget(database: Database, author: int, *, until: int, found_nothing: 
 
 async def gone(database: Database, event: VerifiedEvent, *, to: str | None = None) -> bool:
     def work(connection: object) -> bool:
-        parameters = gone_parameters(event, recipient=to)
+        parameters = gone_parameters(database.vault, event, recipient=to)
         return bool(connection.execute(f"SELECT {IS_GONE}", parameters).fetchone()[0])  # type: ignore[attr-defined]
 
     return await database.writer.run(work)
@@ -144,10 +144,12 @@ async def test_who_had_something_once_is_not_forgotten_for_asking_again(database
 async def test_look_up_is_one_search_in_one_index_of_either_table(database: Database) -> None:
     def work(connection: object) -> list[str]:
         sql = f"EXPLAIN QUERY PLAN SELECT {IS_GONE}"
-        return [row[3] for row in connection.execute(sql, gone_parameters(an_event(kind=PROFILE)))]  # type: ignore[attr-defined]
+        parameters = gone_parameters(database.vault, an_event(kind=PROFILE))
+        return [row[3] for row in connection.execute(sql, parameters)]  # type: ignore[attr-defined]
 
     plan = await database.writer.run(work)
     assert [step for step in plan if "deletions" in step] == [
         "SEARCH deletions USING PRIMARY KEY (pubkey=? AND target=?)"
     ]
     assert [step.partition(" USING")[0] for step in plan if "vanished" in step] == ["SEARCH vanished"]
+    assert [step.partition(" USING")[0] for step in plan if "erased_keys" in step] == ["SEARCH erased_keys"]
