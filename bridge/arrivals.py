@@ -34,6 +34,10 @@ class Arrival:
     is_answered: bool = False
     was_seen: bool = False
     """All its wraps came before and were done with, so nothing was recorded."""
+    method: str | None = None
+    """What it asks for, as far as that was read."""
+    outcome: str = ""
+    """What it came to, for those who count."""
     dossier: Dossier | None = None
     """What was on record when it came, as far as it got to be looked up."""
     done: asyncio.Event = field(default_factory=asyncio.Event)

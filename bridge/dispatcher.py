@@ -34,6 +34,7 @@ from bridge.permits import AccountPermits, FreeLimits, StrangerLimits
 from bridge.recorder import Recorder, Stored
 from bridge.responses import error_body, result_body
 from bridge.services.service import Fact, Service
+from bridge.tallies import OK, REPEATED, SILENCE
 from client.clock import Clock
 from client.envelope import reply_kind
 from nips.keys import PublicKey
@@ -89,6 +90,7 @@ class _Done:
     """What acting on a request came to."""
 
     body: Mapping[str, Any]
+    outcome: str
     facts: Sequence[Fact] = ()
     effect: Effect | None = None
 
@@ -165,7 +167,7 @@ class Dispatcher:
             await self._answer_request(arrival, content, request)
 
     async def _answer_request(self, arrival: Arrival, content: Content, request: Request) -> None:
-        rumor = arrival.rumor
+        rumor, arrival.method = arrival.rumor, request.method
         # Two devices of an account that use one id at the same time are told apart by the commit.
         async with self._arrivals.alone(rumor.pubkey, request.id):
             dossier = arrival.dossier = await self._storage.requests.look_up(
@@ -209,6 +211,7 @@ class Dispatcher:
             return None
         if isinstance(recorded, AlreadyKnown):
             return recorded.known
+        arrival.outcome = done.outcome
         if isinstance(recorded, SeenBefore):
             return None
         for fact in done.facts:
@@ -234,9 +237,10 @@ class Dispatcher:
             recorded = await self._record(arrival, request, done, stored, permit)
         if isinstance(recorded, EffectRefused):
             refusal = EFFECT_REFUSALS.get(recorded.reason, Unavailable)(recorded.reason)
-            if self._catalogue.refusal(code_of(refusal, method)).retry:
+            code = code_of(refusal, method)
+            if self._catalogue.refusal(code).retry:
                 raise refusal
-            done = _Done(error_body(refusal, self._catalogue, method))
+            done = _Done(error_body(refusal, self._catalogue, method), code)
             recorded = await self._record(arrival, request, done, stored, permit)
         return done, recorded
 
@@ -272,14 +276,17 @@ class Dispatcher:
             async with asyncio.timeout(self._rules.deadline_seconds):
                 outcome = await service(request.params, caller)
         except Refusal as refusal:
-            if self._catalogue.refusal(code_of(refusal, method)).retry:
+            code = code_of(refusal, method)
+            if self._catalogue.refusal(code).retry:
                 raise
-            return _Done(error_body(refusal, self._catalogue, method))
+            return _Done(error_body(refusal, self._catalogue, method), code)
         except TimeoutError:
             raise Unavailable("deadline passed") from None
-        return _Done(result_body(outcome.result), outcome.facts, outcome.effect)
+        return _Done(result_body(outcome.result), OK, outcome.facts, outcome.effect)
 
     async def _repeat(self, arrival: Arrival, request: Request, known: KnownRequest) -> None:
+        arrival.outcome = REPEATED
+
         async def answer() -> None:
             recorded = await self._recorder.repeat(arrival, request_id=request.id, reply=request.reply, known=known)
             if isinstance(recorded, Erased):
@@ -290,6 +297,7 @@ class Dispatcher:
 
     async def _refuse(self, arrival: Arrival, content: Content, refusal: Refusal, method: Method | None) -> bool:
         """Answer with an error that is not kept; tell whether it was answered at all."""
+        arrival.outcome = code_of(refusal, method)
 
         async def answer() -> None:
             body = error_body(refusal, self._catalogue, method)
@@ -313,13 +321,14 @@ class Dispatcher:
 
     async def _drop(self, arrival: Arrival, limiter: str) -> None:
         arrival.seal()
+        arrival.outcome = SILENCE
         facts = {"wrap": arrival.wrap_ids[0].wrap_id[:8], "limiter": limiter}
         log.debug("request met with silence", extra={"facts": facts})
         arrival.was_seen = not await self._storage.inbox.drop(arrival.wrap_ids)
 
     async def _refuse_malformed(self, arrival: Arrival, content: Content, refusal: MalformedRequest) -> None:
         """Answer as long as the sender has permits for it, then be silent."""
-        key = arrival.rumor.pubkey
+        key, arrival.outcome = arrival.rumor.pubkey, code_of(refusal, None)
         known = await self._door.known(key)
         body = error_body(refusal, self._catalogue, None)
         try:

@@ -23,6 +23,7 @@ from bridge.envelope import check_addressee
 from bridge.errors import Dropped, SealingFailed
 from bridge.logs import where
 from bridge.sealing import Sealing
+from bridge.tallies import DEFERRED, SEEN, RequestTallies
 from client.clock import Clock
 from nips.errors import InvalidWrap
 from nips.event import VerifiedEvent, parse_event
@@ -65,6 +66,8 @@ class _Waiting:
     wrap: VerifiedEvent
     link: str
     received_at: int
+    since: float
+    """When it came, by the clock that never steps back."""
     is_kept: bool
     """It is in the store, or on its way there, so it is tried until it is done with."""
     fate: asyncio.Future[_Fate] | None = None
@@ -100,6 +103,7 @@ class Inbox:
         storage: Storage,
         dispatcher: Dispatcher,
         clock: Clock,
+        tallies: RequestTallies,
         rules: InboxRules,
     ) -> None:
         self._bridge = bridge
@@ -107,6 +111,7 @@ class Inbox:
         self._storage = storage
         self._dispatcher = dispatcher
         self._clock = clock
+        self._tallies = tallies
         self._rules = rules
         # Connections and links bound how many wraps they bring at once.
         self._accepting: dict[InboxId, asyncio.Event] = {}
@@ -120,7 +125,7 @@ class Inbox:
 
     async def accept(self, wrap: VerifiedEvent, *, link: str) -> Added:
         """See that a wrap is answered; the caller has checked form, signature, recipient and times."""
-        waiting = _Waiting(wrap, link, self._clock.now(), is_kept=False)
+        waiting = _Waiting(wrap, link, self._clock.now(), self._clock.monotonic(), is_kept=False)
         # Copies of a wrap wait for the first, so that they find what became of it.
         while (first := self._accepting.get(waiting.id)) is not None:
             await first.wait()
@@ -200,7 +205,8 @@ class Inbox:
                     log.error("wrap given up", extra={"facts": {"wrap": entry.wrap_id[:8], **where(error)}})
                     await self._storage.inbox.drop([entry.id])
                     continue
-                self._queue.put_nowait(_Waiting(wrap, entry.link, entry.received_at, is_kept=True))
+                since = self._clock.monotonic()
+                self._queue.put_nowait(_Waiting(wrap, entry.link, entry.received_at, since, is_kept=True))
                 count += 1
         return count
 
@@ -259,6 +265,7 @@ class Inbox:
                 fate = await self._let_go(waiting)
         except (StorageError, SealingFailed) as error:
             log.warning("answer not stored, trying again", extra={"facts": {**wrap, **where(error)}})
+            self._tallies.end(None, DEFERRED, self._clock.monotonic() - waiting.since)
             return False
         waiting.tell(fate)
         return True
@@ -270,6 +277,7 @@ class Inbox:
             check_addressee(rumor, self._bridge)
         except (InvalidWrap, Dropped) as reason:
             log.debug("wrap dropped", extra={"facts": {"wrap": wrap.id[:8], "reason": str(reason)}})
+            self._tallies.drop()
             return await self._let_go(waiting)
         async with self._dispatcher.arrivals.enter(
             rumor,
@@ -283,6 +291,8 @@ class Inbox:
                 return _Fate.DONE
             await self._dispatcher.answer(arrival)
             arrival.is_answered = True
+            outcome = SEEN if arrival.was_seen else arrival.outcome
+            self._tallies.end(arrival.method, outcome, self._clock.monotonic() - waiting.since)
             return _Fate.KNOWN if arrival.was_seen else _Fate.DONE
 
     async def _let_go(self, waiting: _Waiting) -> _Fate:

@@ -30,6 +30,7 @@ from bridge.services.service import Service
 from bridge.services.turn import TurnGetCredentials
 from bridge.settings.accounts import LimiterSettings
 from bridge.settings.tree import Settings
+from bridge.tallies import RequestTallies
 from bridge.turn.chain import ProviderChain
 from bridge.turn.names import Names
 from bridge.turn.rules import name_rules, relay_rules
@@ -52,6 +53,7 @@ class Core:
     outbox: Outbox
     names: Names
     counts: CountingSink
+    tallies: RequestTallies
     permits: AccountPermits
     live: Sequence[LivePart[Any]]
     """What goes by other settings without a restart."""
@@ -87,7 +89,7 @@ class Surroundings:
 
 def build_core(settings: Settings, around: Surroundings) -> Core:
     """Return the core as the settings want it."""
-    counts = CountingSink()
+    counts, tallies = CountingSink(), RequestTallies(around.catalogue)
     events = Events(around.catalogue, around.identity.pseudonyms, (LogSink(), counts))
     rules = permit_rules(settings)
     permits = AccountPermits(around.storage.permits, rules.accounts, around.clock)
@@ -116,6 +118,7 @@ def build_core(settings: Settings, around: Surroundings) -> Core:
         storage=around.storage,
         dispatcher=dispatcher,
         clock=around.clock,
+        tallies=tallies,
         rules=_inbox_rules(settings),
     )
     live = (
@@ -126,7 +129,7 @@ def build_core(settings: Settings, around: Surroundings) -> Core:
         LivePart(name_rules, names.adopt),
         LivePart(relay_rules, turn.adopt),
     )
-    return Core(inbox, outbox, names, counts, permits, live)
+    return Core(inbox, outbox, names, counts, tallies, permits, live)
 
 
 def build_services(

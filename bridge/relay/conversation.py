@@ -7,9 +7,10 @@ so nothing is read from the storage that a slow reader has no room for.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.relay.admission import KNOWN, Admission, Keeping, Verdict
@@ -26,6 +27,8 @@ from nips.event import Event
 from nips.messages import Prefix, write_closed, write_counted, write_end_of_stored, write_ok
 
 log = logging.getLogger(__name__)
+
+ACCEPTED = "accepted"
 
 OnListening = Callable[[str], None]
 """Told a public key whose wraps begin to flow."""
@@ -47,6 +50,8 @@ class Backstage:
     proved: ProvedKeys
     clock: Clock
     on_listening: OnListening
+    verdicts: Counter[str] = field(default_factory=Counter)
+    """How often each verdict on an event was given: `ACCEPTED`, or the prefix of its words."""
 
 
 class Conversation:
@@ -130,7 +135,7 @@ class Conversation:
             return self._keep(event, verdict)
         if verdict == KNOWN and action.wait_seconds:
             self._session.count_bad_frame()
-        return write_ok(event.id, True, verdict.message)
+        return self._take(event, verdict)
 
     async def _keep(self, event: Event, keeping: Keeping) -> str:
         try:
@@ -138,11 +143,17 @@ class Conversation:
                 verdict = await keeping()
         except Exception as error:
             return self._refuse(event, error)
+        return self._take(event, verdict)
+
+    def _take(self, event: Event, verdict: Verdict) -> str:
+        self._backstage.verdicts[Prefix.DUPLICATE if verdict.message else ACCEPTED] += 1
         return write_ok(event.id, True, verdict.message)
 
     def _refuse(self, event: Event, error: Exception) -> str:
         self._note(error)
-        return write_ok(event.id, False, words_for(error))
+        words = words_for(error)
+        self._backstage.verdicts[words.partition(":")[0]] += 1
+        return write_ok(event.id, False, words)
 
     async def _serve(self, subscription: Subscription) -> AsyncGenerator[str]:
         """Yield stored events, EOSE, and what came meanwhile. Before it is read, the subscription is in the index."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
@@ -111,6 +111,11 @@ class RelayEndpoint:
     def url(self) -> str:
         """The address to tell clients."""
         return self._urls[0]
+
+    @property
+    def verdicts(self) -> Mapping[str, int]:
+        """How often each verdict on an event of a client was given, by its prefix."""
+        return self._backstage.verdicts
 
     @property
     def connections(self) -> int:

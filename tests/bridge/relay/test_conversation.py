@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bridge.relay.admission import Admission
-from bridge.relay.conversation import Backstage, Conversation
+from bridge.relay.conversation import ACCEPTED, Backstage, Conversation
 from bridge.relay.limits import PublishLimits, QueryLimits, SessionLimits
 from bridge.relay.proved import ProvedKeys
 from bridge.relay.rates import per_second
@@ -162,6 +162,13 @@ async def test_challenge_comes_first_and_every_verb_is_answered(talk: Talk) -> N
     assert await talk.answers(write_close("s")) == []
     (notice,) = await talk.answers("nonsense")
     assert isinstance(notice, Notice)
+
+
+async def test_every_verdict_is_counted_by_its_prefix(talk: Talk) -> None:
+    event = an_event()
+    for published in (event, event, altered(event, content="forged"), an_event(kind=1)):
+        await talk.answers(write_publish(published))
+    assert talk.backstage.verdicts == {ACCEPTED: 1, "duplicate": 1, "invalid": 1, "blocked": 1}
 
 
 # --- the seam
