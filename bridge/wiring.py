@@ -23,7 +23,7 @@ from bridge.recorder import Recorder
 from bridge.reload import LivePart
 from bridge.replies import ReplyTimes, ReplyWriter
 from bridge.sealing import Sealing
-from bridge.services.account import AccountDelete, AccountGet, set_access_key
+from bridge.services.account import AccountGet
 from bridge.services.info import BridgeInfo
 from bridge.services.offered import OfferedServices
 from bridge.services.service import Service
@@ -136,12 +136,8 @@ def build_services(
     around: Surroundings, permits: AccountPermits, door: Door, turn: TurnGetCredentials
 ) -> Mapping[str, Service]:
     """Return the methods that this bridge offers; with neither TURN nor STUN there is no `turn.get_credentials`."""
-    services: dict[str, Service] = {
-        "account.get": AccountGet(around.storage.accounts, permits),
-        "account.delete": AccountDelete(around.clock),
-        "account.set_access_key": set_access_key,
-        "turn.get_credentials": turn,
-    }
+    services: dict[str, Service] = {"account.get": AccountGet(around.storage.accounts, permits)}
+    services["turn.get_credentials"] = turn
     offered = OfferedServices(services, {"turn.get_credentials": lambda: turn.is_offered})
     services["bridge.info"] = BridgeInfo(
         version=distribution_version("nostr-switchboard"),

@@ -8,27 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from client.authentication import AuthAnswered, AuthState
+from client.authentication import AuthAnswered
 from client.backoff import Backoff
 from client.clock import Clock
 from client.entropy import Entropy
 from client.errors import LinkFull
 from client.limits import ConnectionLimits
-from client.link import Link, LinkCounts, Noticed
+from client.link import Link, Noticed
 from client.proving import Prover
 from client.publications import Judged, Outcome, Verdict
 from client.signer import Signer
-from client.subscriptions import Received, StoredEnded, SubscriptionRefused, SubscriptionState
+from client.status import RelayStatus
+from client.subscriptions import Received, StoredEnded, SubscriptionRefused
 from nips.event import Event, VerifiedEvent
 from nips.filter import Filter
-from nips.keys import PublicKey, SecretKey
+from nips.keys import SecretKey
 from nips.messages import prefix_of
 
 MakeFilters = Callable[[int], Sequence[Filter]]
@@ -44,28 +46,9 @@ _USER_AGENT = "nostr-switchboard"
 _POLICY_VIOLATION = 1008
 _ABNORMAL_CLOSURE = 1006
 _JITTER_STEPS = 1 << 20
+_WORDS_KEPT = 8
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class RelayStatus:
-    """How it goes with one relay."""
-
-    url: str
-    connected_since: int | None
-    """Seconds since the epoch; None: not connected."""
-    failures: int
-    """Connections in a row that failed or were lost too soon."""
-    last_error: str | None
-    """Why the last connection failed or ended: a class of errors, `HTTP` or `closed` with a code (1006: just lost)."""
-    auth: Mapping[PublicKey, AuthState]
-    subscriptions: Mapping[str, SubscriptionState]
-    unanswered: int
-    """Events that wait for a verdict."""
-    undelivered: int
-    """Events that wait for our own subscribers."""
-    counts: LinkCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +75,15 @@ class RelayConnection:
         entropy: Entropy,
         limits: ConnectionLimits | None = None,
         resolve: Resolve | None = None,
+        auth_url: str | None = None,
     ) -> None:
         """Prepare a connection; each of `keys` is proved to the relay when it asks (NIP-42).
 
-        Some relays take one key for a connection: then it is the first. Those of a signer come after our own.
+        Some relays take one key for a connection: the first. Those of a signer come after our own. `auth_url` is what
+        the relay calls itself, if not `url`.
         """
         self.url = url
-        self._prover = Prover(url, keys, clock=clock, entropy=entropy)
+        self._prover = Prover(auth_url or url, keys, clock=clock, entropy=entropy)
         self._clock = clock
         self._entropy = entropy
         self._limits = limits or ConnectionLimits()
@@ -112,6 +97,7 @@ class RelayConnection:
         self._connected_since: int | None = None
         self._last_error: str | None = None
         self._is_refusal_told = False
+        self._words: deque[str] = deque(maxlen=_WORDS_KEPT)
         self._has_texts = asyncio.Event()
         self._is_rescheduled = asyncio.Event()
         self._alarm: float | None = None
@@ -214,6 +200,7 @@ class RelayConnection:
             unanswered=self._link.waiting,
             undelivered=self._deliveries.qsize(),
             counts=self._link.counts,
+            words=tuple(self._words),
         )
 
     async def _stay_connected(self) -> None:
@@ -264,6 +251,7 @@ class RelayConnection:
         self._socket = socket
         self._connected_since = self._clock.now()
         self._is_refusal_told = False
+        self._words.clear()
         for name, subscriber in self._subscribers.items():
             self._link.subscribe(name, subscriber.make_filters(self._clock.now()))
         self._link.opened()
@@ -354,11 +342,14 @@ class RelayConnection:
                             waiter.set_result(verdict)
                 case SubscriptionRefused(name=name, message=words):
                     _log.debug("%s: subscription %s refused: %r", self.url, name, words)
+                    self._words.append(words)
                     self._tell_refusal(words)
                 case AuthAnswered(state=state, message=words):
                     _log.debug("%s: authentication %s: %r", self.url, state, words)
+                    self._words.append(words)
                 case Noticed(text=text):
                     _log.debug("%s: notice: %r", self.url, text)
+                    self._words.append(text)
         self._has_texts.set()
         if self._link.next_deadline() != self._alarm:
             self._is_rescheduled.set()

@@ -57,11 +57,11 @@ class Operator:
 
 
 @contextmanager
-def operator(home: Path) -> Iterator[Operator]:
+def operator(home: Path, *, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[Operator]:
     """Connect to the bridge that runs in a home; raise `NotRunning` when none does."""
     path = socket_path(home)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(PATIENCE_SECONDS)
+        connection.settimeout(patience_seconds)
         try:
             connection.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError):

@@ -12,7 +12,7 @@ from bridge.conditions import Conditions
 from bridge.events import CountingSink
 from bridge.reload import Reloaded, Reloader
 from client.clock import Clock
-from client.connection import RelayStatus
+from client.status import RelayStatus
 from nips.keys import PublicKey
 from nips.nip19 import encode_npub
 

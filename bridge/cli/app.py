@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli import demo, init, inspect, reload, run
+from bridge.cli import demo, doctor, init, inspect, reload, run
 from bridge.errors import StartupError
 from bridge.settings.problems import SettingsError
 from storage.errors import StorageError
@@ -29,6 +29,7 @@ app.command("init")(init.command)
 app.command("run")(run.command)
 app.command("demo")(demo.command)
 app.command("inspect")(inspect.command)
+app.command("doctor")(doctor.command)
 app.command("reload")(reload.command)
 
 

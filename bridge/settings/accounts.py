@@ -30,7 +30,6 @@ class AccountSettings:
     max_accounts: int = number(
         100_000, "Accounts in all; beyond that nobody new gets one.", least=1, most=1_000_000_000
     )
-    max_invites: int = number(1000, "Invites that can still be used; beyond that none is made.", least=1, most=100_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +50,6 @@ class PermitSettings:
     """How often an account may ask; a permit is taken for each request that is answered for the first time."""
 
     turn: LimiterSettings = table(LimiterSettings(burst=100, refill_seconds=600), "TURN credentials, per account.")
-    device: LimiterSettings = table(
-        LimiterSettings(burst=12, refill_seconds=120), "Changes of devices and of the account, per account."
-    )
     info: LimiterSettings = table(
         LimiterSettings(burst=60, refill_seconds=1), "Questions that change nothing, per account."
     )
@@ -83,4 +79,4 @@ class PermitSettings:
 
     def by_limiter(self) -> dict[str, LimiterSettings]:
         """Return the limiters of the contract; `strangers` and those of free answers are none of them."""
-        return {"turn": self.turn, "device": self.device, "info": self.info, "invalid": self.invalid}
+        return {"turn": self.turn, "info": self.info, "invalid": self.invalid}

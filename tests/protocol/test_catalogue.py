@@ -40,8 +40,6 @@ def test_methods_are_those_of_this_version(catalogue: Catalogue) -> None:
     assert {(method.name, method.limiter) for method in catalogue.methods.values()} == {
         ("bridge.info", "info"),
         ("account.get", "info"),
-        ("account.delete", "device"),
-        ("account.set_access_key", "device"),
         ("turn.get_credentials", "turn"),
     }
 
@@ -79,7 +77,6 @@ def test_codes_that_a_method_puts_in_place_of_bridge_wide_ones_are_its_own(catal
 def test_limiters_have_the_published_figures(catalogue: Catalogue) -> None:
     assert set(catalogue.limiters.values()) == {
         Limiter("turn", 100, 600),
-        Limiter("device", 12, 120),
         Limiter("info", 60, 1),
         Limiter("invalid", 20, 30),
     }

@@ -60,13 +60,7 @@ TURN: dict[str, Any] = {
     ],
     "ice_transport_policy": "all",
 }
-RESULTS = {
-    "bridge.info": INFO,
-    "account.get": ACCOUNT,
-    "account.delete": {"deleted": True},
-    "account.set_access_key": {"set": True},
-    "turn.get_credentials": TURN,
-}
+RESULTS = {"bridge.info": INFO, "account.get": ACCOUNT, "turn.get_credentials": TURN}
 
 ERROR: dict[str, Any] = {"code": "BRIDGE_INTERNAL", "status": 500, "message": "Again.", "retry": True}
 RESPONSE: dict[str, Any] = {"_v": "1.0.0", "id": "a", "server_time": 1_700_000_000}
