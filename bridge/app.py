@@ -110,6 +110,10 @@ class _OwnRelay:
         """Do the same; tell whether somebody who has proved the recipient's key got it."""
         return self.endpoint is not None and self.endpoint.hand_over(event)
 
+    def dismiss(self, keys: Iterable[str], reason: str) -> int:
+        """Close every connection that proved one of these keys, telling why; return how many."""
+        return self.endpoint.dismiss(keys, reason) if self.endpoint else 0
+
     def storing(self, event_ids: Iterable[str]) -> AbstractContextManager[None]:
         """Know these events for ones that are delivered as soon as they are stored."""
         return self.endpoint.storing(event_ids) if self.endpoint else nullcontext()
@@ -182,6 +186,7 @@ async def _build(
     endpoint = _endpoint(settings, around, core)
     here.endpoint = endpoint
     endpoint.on_listening = core.outbox.listener_came
+    endpoint.on_gone = core.outbox.part_with
     providers = LivePart(lambda read: chain_rules(read.turn, home), chain.adopt)
     reloader = Reloader(home.load_settings, settings, [*core.live, providers, *live])
     running = RunningBridge(

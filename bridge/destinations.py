@@ -21,6 +21,10 @@ class Deliverer(Protocol):
         """Do the same, and tell whether somebody who has proved the recipient's key got it."""
         ...
 
+    def dismiss(self, keys: Iterable[str], reason: str) -> int:
+        """Close every connection that proved one of these keys, telling why; return how many."""
+        ...
+
     def storing(self, event_ids: Iterable[str]) -> AbstractContextManager[None]:
         """Hold while events are being stored that are delivered next, so that no reader gets one twice."""
         ...

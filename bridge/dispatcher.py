@@ -41,7 +41,7 @@ from nips.keys import PublicKey
 from nips.kinds import GIFT_WRAP
 from protocol.catalogue import Catalogue, Method
 from protocol.validation import Invalid, validate_params
-from storage.account_interface import Effect, EffectRefusal
+from storage.account_interface import Effect, EffectRefusal, Standing
 from storage.errors import DamagedValue, StorageBusy, StorageFailed
 from storage.interface import (
     AlreadyKnown,
@@ -67,6 +67,10 @@ MAX_ATTEMPTS = 3
 """How often a request is acted on, while others change what its answer was formed from."""
 
 _ERASED = "went with its account"
+_REVOKED = "revoked or deleted meanwhile"
+
+REVOCATION = "device.revoke"
+"""The one method whose answer a revoked device may be told again, since it may have revoked itself."""
 
 REFUSAL_EVENTS: Mapping[tuple[str, type[Refusal]], str] = {
     ("turn.get_credentials", RateLimited): "call_relay.rate_limited",
@@ -179,7 +183,7 @@ class Dispatcher:
             if dossier.is_erased or (dossier.known is None and rumor.created_at <= dossier.erased_until):
                 await self._refuse(arrival, content, Expired(_ERASED), None)
                 return
-            found = dossier.known or await self._answer_new(arrival, content, request, dossier)
+            found = _repeatable(dossier, request) or await self._answer_new(arrival, content, request, dossier)
             if found is None:
                 return
             if found.rumor_id != arrival.rumor.id and found.digest != request.digest:
@@ -289,8 +293,9 @@ class Dispatcher:
 
         async def answer() -> None:
             recorded = await self._recorder.repeat(arrival, request_id=request.id, reply=request.reply, known=known)
-            if isinstance(recorded, Erased):
-                body = error_body(Expired(_ERASED), self._catalogue, None)
+            if isinstance(recorded, Erased | CallerGone):
+                refusal = Expired(_ERASED) if isinstance(recorded, Erased) else Unauthorized(_REVOKED)
+                body = error_body(refusal, self._catalogue, self._catalogue.method(request.method))
                 await self._recorder.record(arrival, request_id=request.id, reply=request.reply, body=body)
 
         await self._answer_free(arrival, answer)
@@ -358,13 +363,19 @@ class Dispatcher:
             self._events.emit(event, account=account, **refusal.payload)
 
 
+def _repeatable(dossier: Dossier, request: Request) -> KnownRequest | None:
+    """Return the answer that is known, unless its asker was revoked since: what it missed it does not get any more."""
+    is_revoked = dossier.standing is Standing.REVOKED and request.method != REVOCATION
+    return None if is_revoked else dossier.known
+
+
 def _require_recorded(recorded: Recorded, method: Method) -> None:
     """Refuse a request of which nothing was recorded, for what happened while it was worked on."""
     match recorded:
         case NoPermit():
             raise RateLimited(method.limiter, recorded.wait_ms)
         case CallerGone():
-            raise Unauthorized("revoked or deleted meanwhile")
+            raise Unauthorized(_REVOKED)
         case Erased():
             raise Expired(_ERASED)
 

@@ -6,7 +6,8 @@
     ├── Dropped                 a wrap that gets no answer at all; the reason is for the log
     └── Refusal                 an answer to a request, as an error
         ├── InvalidRequest      something about the request is wrong; `field` points at it
-        │   └── MalformedRequest    the envelope, before any method is known
+        │   ├── MalformedRequest    the envelope, before any method is known
+        │   └── DeviceProofInvalid  the event by which a device's key asks to join
         ├── Expired             the request is too old, or past its own deadline
         ├── Conflict            the id was used for another request
         ├── UnknownMethod
@@ -14,6 +15,11 @@
         ├── Forbidden
         ├── RateLimited         no permit left; `wait_ms` until there is one
         ├── ProviderFailed      a TURN provider did not deliver; `http_status` where there was one
+        ├── DeviceProofUsed     it counted once already
+        ├── DeviceTaken         the key acts for another account
+        ├── DeviceLimit         the account has as many devices as it may have
+        ├── DeviceUnknown       the account has no such device
+        ├── DevicePrimary       the account's own key is not revoked
         ├── Unavailable         not now
         └── Internal            a fault of ours
 
@@ -75,6 +81,12 @@ class MalformedRequest(InvalidRequest):
     own_code = None
 
 
+class DeviceProofInvalid(InvalidRequest):
+    """The proof of a device's key proves nothing here and now."""
+
+    own_code = None
+
+
 class Expired(Refusal):
     """A request is older than we answer, or past its own deadline."""
 
@@ -121,6 +133,26 @@ class ProviderFailed(Refusal):
         return {"http_status": self.http_status}
 
 
+class DeviceProofUsed(Refusal):
+    """The proof of a device's key counted once already."""
+
+
+class DeviceTaken(Refusal):
+    """The key acts for another account, or is an account with devices of its own."""
+
+
+class DeviceLimit(Refusal):
+    """The account has as many devices as it may have."""
+
+
+class DeviceUnknown(Refusal):
+    """The account has no such device."""
+
+
+class DevicePrimary(Refusal):
+    """The account's own key is not revoked."""
+
+
 class Unavailable(Refusal):
     """The bridge cannot answer now, but will again."""
 
@@ -129,7 +161,15 @@ class Internal(Refusal):
     """A fault of ours that nobody outside needs to know about."""
 
 
-EFFECT_REFUSALS: Mapping[EffectRefusal, type[Refusal]] = MappingProxyType({})
+EFFECT_REFUSALS: Mapping[EffectRefusal, type[Refusal]] = MappingProxyType(
+    {
+        EffectRefusal.PROOF_USED: DeviceProofUsed,
+        EffectRefusal.TAKEN: DeviceTaken,
+        EffectRefusal.LIMIT: DeviceLimit,
+        EffectRefusal.UNKNOWN: DeviceUnknown,
+        EffectRefusal.PRIMARY: DevicePrimary,
+    }
+)
 """The refusal for each reason why what a request would change cannot be; those without one are faults of ours."""
 
 CODES: Mapping[type[Refusal], str] = {
@@ -142,6 +182,12 @@ CODES: Mapping[type[Refusal], str] = {
     Forbidden: "BRIDGE_FORBIDDEN",
     RateLimited: "BRIDGE_RATE_LIMITED",
     ProviderFailed: "CALL_RELAY_PROVIDER_ERROR",
+    DeviceProofInvalid: "DEVICE_PROOF_INVALID",
+    DeviceProofUsed: "DEVICE_PROOF_USED",
+    DeviceTaken: "DEVICE_TAKEN",
+    DeviceLimit: "DEVICE_LIMIT",
+    DeviceUnknown: "DEVICE_UNKNOWN",
+    DevicePrimary: "DEVICE_PRIMARY",
     Unavailable: "BRIDGE_UNAVAILABLE",
     Internal: "BRIDGE_INTERNAL",
 }

@@ -14,7 +14,7 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -38,6 +38,10 @@ log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 1.0
 """How long a wrap that was answered live may still come again: its OK may have been lost, and the answer with it."""
+
+
+GONE = "restricted: a key that was proved here does not act for its account any more"
+"""Why connections are closed, as their clients read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +113,27 @@ class Outbox:
                 held.enter_context(self._way_to(recipient))
             yield
 
-    def forget(self, keys: Iterable[str]) -> None:
+    def part_with(self, keys: Collection[str]) -> None:
+        """Let no answer reach keys that may not act any more, and close their connections."""
+        self.forget(keys)
+        self.dismiss(keys)
+
+    def forget(self, keys: Iterable[str], *, answering: str | None = None) -> None:
         """Let no answer reach keys whose rows are gone from the store: none that is held, nor any that is on its way.
 
-        What they ask from now on is answered like anybody's.
+        What they ask from now on is answered like anybody's; so is what the key asked that is being answered.
         """
         for key in keys:
             self._held.take(key)
             self._came.pop(key, None)
-            if key in self._ways:
-                self._ways[key].is_cut = True
             for lane in self._lanes.values():
                 lane.forget(key)
+            if key in self._ways and key != answering:
+                self._ways[key].is_cut = True
+
+    def dismiss(self, keys: Iterable[str]) -> None:
+        """Close the connections that proved keys which may not act any more."""
+        self._here.dismiss(keys, GONE)
 
     async def send(self, replies: Sequence[StoredReply | QueuedReply], numbers: Sequence[int], response: Rumor) -> None:
         """Deliver a response that was just recorded; `numbers` are the rows of its queued replies, in their order."""

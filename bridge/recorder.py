@@ -17,7 +17,7 @@ from client.clock import Clock
 from client.envelope import Reply, reply_kind
 from nips.keys import PublicKey
 from nips.nip59 import Rumor
-from storage.account_interface import Acting, Effect
+from storage.account_interface import Account, Acting, Device, Effect
 from storage.interface import (
     Answer,
     Committed,
@@ -83,13 +83,16 @@ class Recorder:
             body=body,
             now=self._clock.now(),
         )
-        return await self._commit(arrival, response, reply, stored=stored, permit=permit, effect=effect)
+        caller = stored.caller if stored else None
+        acting = self._acting((caller.account, caller.device)) if isinstance(caller, AccountCaller) else None
+        return await self._commit(arrival, response, reply, stored=stored, permit=permit, acting=acting, effect=effect)
 
     async def repeat(self, arrival: Arrival, *, request_id: str, reply: Reply, known: KnownRequest) -> Recorded:
         """Send a known answer again: the same response rumor to the same rumor, a new one with the same body else.
 
         The new one keeps the first one's time, so that a repeat of this rumor too gets the same response rumor again;
-        and the first one is kept for as long as this rumor is fresh. `Erased` if its account was deleted just now.
+        and the first one is kept for as long as this rumor is fresh. Nothing is sent if its account was deleted just
+        now (`Erased`), or the device that asks revoked (`CallerGone`).
         """
         response = read_response(known.response_json)
         if known.rumor_id != arrival.rumor.id:
@@ -102,7 +105,8 @@ class Recorder:
                 body=body_of(json.loads(response.content)),
                 now=response.created_at,
             )
-        return await self._commit(arrival, response, reply, repeated=known.rumor_id)
+        acting = self._acting(arrival.dossier.caller) if arrival.dossier and arrival.dossier.caller else None
+        return await self._commit(arrival, response, reply, repeated=known.rumor_id, acting=acting)
 
     async def _commit(
         self,
@@ -112,6 +116,7 @@ class Recorder:
         *,
         stored: Stored | None = None,
         permit: Permit | None = None,
+        acting: Acting | None = None,
         effect: Effect | None = None,
         repeated: str | None = None,
     ) -> Recorded:
@@ -140,17 +145,20 @@ class Recorder:
             # Charged as of now, not of when it was promised: of two times out of order the later would count as a clock
             # that stepped back, and the time between them would refill twice.
             permit=replace(permit, now_ms=self._clock.now_ms()) if permit else None,
-            acting=self._acting(stored),
+            acting=acting,
             effect=effect,
         )
         with self._outbox.storing(replies):
             recorded = await self._requests.commit(answer)
             if isinstance(recorded, Committed):
                 arrival.is_recorded = True
+                # Before anybody is told that they are gone, and after whoever told us to let itself go was answered.
+                self._outbox.forget(recorded.gone, answering=arrival.rumor.pubkey)
                 if is_prompt:
                     await self._outbox.send_now(replies, response, wraps=answer.wrap_ids, seen_until=answer.seen_until)
                 else:
                     await self._outbox.send(replies, recorded.queued, response)
+                self._outbox.dismiss(recorded.gone)
         arrival.was_seen = isinstance(recorded, SeenBefore)
         return recorded
 
@@ -160,9 +168,7 @@ class Recorder:
         newest = max(self._clock.now(), rumor.created_at) + self._freshness.max_future_seconds
         return newest + self._freshness.max_age_seconds + 1
 
-    def _acting(self, stored: Stored | None) -> Acting | None:
-        if stored is None or not isinstance(stored.caller, AccountCaller):
-            return None
-        account, device = stored.caller.account, stored.caller.device
+    def _acting(self, asking: tuple[Account, Device]) -> Acting:
+        account, device = asking
         today = self._clock.now() // DAY * DAY
         return Acting(account.number, device.device_id, today if device.last_seen_day < today else None)

@@ -24,6 +24,7 @@ from bridge.reload import LivePart
 from bridge.replies import ReplyTimes, ReplyWriter
 from bridge.sealing import Sealing
 from bridge.services.account import AccountGet
+from bridge.services.device import DeviceList, DeviceRegister, DeviceRevoke
 from bridge.services.info import BridgeInfo
 from bridge.services.offered import OfferedServices
 from bridge.services.service import Service
@@ -136,12 +137,18 @@ def build_services(
     around: Surroundings, permits: AccountPermits, door: Door, turn: TurnGetCredentials
 ) -> Mapping[str, Service]:
     """Return the methods that this bridge offers; with neither TURN nor STUN there is no `turn.get_credentials`."""
-    services: dict[str, Service] = {"account.get": AccountGet(around.storage.accounts, permits)}
+    accounts, bridge = around.storage.accounts, around.identity.secret.public_key
+    services: dict[str, Service] = {
+        "account.get": AccountGet(accounts, permits),
+        "device.register": DeviceRegister(accounts, bridge, around.clock, around.entropy),
+        "device.list": DeviceList(accounts),
+        "device.revoke": DeviceRevoke(),
+    }
     services["turn.get_credentials"] = turn
     offered = OfferedServices(services, {"turn.get_credentials": lambda: turn.is_offered})
     services["bridge.info"] = BridgeInfo(
         version=distribution_version("nostr-switchboard"),
-        pubkey=around.identity.secret.public_key,
+        pubkey=bridge,
         methods=lambda: sorted(offered),
         relays=around.relays,
         admission=lambda: door.rules.admission,

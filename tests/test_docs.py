@@ -15,6 +15,8 @@ import pytest
 
 from bridge.settings.reading import parse_settings
 from bridge.settings.tree import Settings
+from client.entropy import SystemEntropy
+from client.signer import LocalSigner
 from nips.nip19 import Profile, encode_nprofile, encode_nsec
 from protocol.catalogue import load_catalogue
 from protocol.validation import validate_envelope, validate_params, validate_response, validate_result
@@ -134,11 +136,17 @@ def test_links_lead_to_files(page: str) -> None:
         assert (folder / target).exists(), target
 
 
+def python_of(page: str) -> dict[str, Any]:
+    """Return what the code of a guide defines."""
+    names: dict[str, Any] = {}
+    for code in re.findall(r"^```python\n(.*?)^```", DOCS[page], re.DOTALL | re.MULTILINE):
+        exec(compile(code, page, "exec"), names)
+    return names
+
+
 @pytest.mark.parametrize(("page", "name"), [("README.md", "first_exchange"), ("client.md", "credentials")])
 async def test_python_of_the_guides_gets_credentials_and_ends(page: str, name: str, tmp_path: Path) -> None:
-    (code,) = re.findall(r"^```python\n(.*?)^```", DOCS[page], re.DOTALL | re.MULTILINE)
-    names: dict[str, Any] = {}
-    exec(compile(code, page, "exec"), names)
+    names = python_of(page)
     settings = bridge_settings()
     home = await a_home(tmp_path, settings)
     async with within(20), a_bridge(home, settings) as bridge:
@@ -148,3 +156,13 @@ async def test_python_of_the_guides_gets_credentials_and_ends(page: str, name: s
         else:
             credentials = await names[name](encode_nsec(ASKER), nprofile)
             assert credentials.urls == (TURN_URL,)
+
+
+async def test_python_of_the_guide_registers_a_device_that_gets_credentials(tmp_path: Path) -> None:
+    names = python_of("client.md")
+    settings = bridge_settings()
+    home = await a_home(tmp_path, settings)
+    async with within(20), a_bridge(home, settings) as bridge:
+        nprofile = encode_nprofile(Profile(bridge.public_key, (bridge.url,)))
+        device = await names["registered_device"](LocalSigner(ASKER, SystemEntropy()), nprofile, "phone")
+        assert (await names["credentials"](encode_nsec(device), nprofile)).urls == (TURN_URL,)

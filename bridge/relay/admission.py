@@ -87,6 +87,7 @@ class Admission:
         storage: Storage,
         relay_urls: Callable[[], Sequence[str]],
         deliver: Callable[[VerifiedEvent], int],
+        on_gone: Callable[[Collection[str]], None],
         clock: Clock,
         limits: PublishLimits,
     ) -> None:
@@ -96,6 +97,7 @@ class Admission:
         self._storage = storage
         self._relay_urls = relay_urls
         self._deliver = deliver
+        self._on_gone = on_gone
         self._clock = clock
         self._limits = limits
         self._seen = SeenIds(maximum=limits.max_seen)
@@ -274,6 +276,7 @@ class Admission:
                     request, room=self._vanish_room, remembered=self._limits.max_vanished_keys
                 )
                 added = vanishing.added
+                self._on_gone(vanishing.gone)
             else:
                 added = await deletions.delete(request, named, room=self._request_room)
         finally:

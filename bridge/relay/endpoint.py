@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
@@ -24,6 +24,8 @@ from client.entropy import Entropy
 from nips.event import VerifiedEvent
 from nips.keys import PublicKey
 from storage.interface import Added, Storage
+
+OnGone = Callable[[Collection[str]], None]
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _EVERY_ADDRESS = ("0.0.0.0", "::")
@@ -48,8 +50,10 @@ class RelayEndpoint:
         limits: RelayLimits | None = None,
     ) -> None:
         """Take the bridge's key and where its wraps go; port 0 means any that is free."""
-        self.on_listening: OnListening = _nobody_waits
+        self.on_listening: OnListening = _nobody_cares
         """Called with a key when its wraps begin to flow: after EOSE, and after an AUTH that opens its eyes."""
+        self.on_gone: OnGone = _nobody_cares
+        """Called with keys that may not act any more, since their account vanished (NIP-62)."""
         self._bridge = bridge
         self._clock = clock
         self._entropy = entropy
@@ -67,6 +71,7 @@ class RelayEndpoint:
             storage=storage,
             relay_urls=lambda: self._urls,
             deliver=self._subscriptions.deliver,
+            on_gone=lambda keys: self.on_gone(keys),
             clock=clock,
             limits=self._limits.publish,
         )
@@ -83,7 +88,10 @@ class RelayEndpoint:
             clock=clock,
             on_listening=lambda pubkey: self.on_listening(pubkey),
         )
-        self._server = RelayServer(
+        self._server = self._make_server(host, port)
+
+    def _make_server(self, host: str, port: int) -> RelayServer:
+        return RelayServer(
             host=host,
             port=port,
             limits=self._limits.server,
@@ -190,5 +198,5 @@ def own_urls(public_url: str, host: str, port: int) -> Sequence[str]:
     return tuple(dict.fromkeys(f"ws://[{name}]:{port}" if ":" in name else f"ws://{name}:{port}" for name in hosts))
 
 
-def _nobody_waits(pubkey: str) -> None:
+def _nobody_cares(about: object) -> None:
     """Do nothing, until somebody wants to know."""

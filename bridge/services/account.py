@@ -35,7 +35,7 @@ class AccountGet:
                 "pni": str(pni_of(pubkey, account.pni_salt)),
                 "admitted_day": account.admitted_day,
             },
-            "devices": [_device(device) for device in await self.accounts.devices(account.number)],
+            "devices": [device_result(device) for device in await self.accounts.devices(account.number)],
             "limits": {
                 limiter: {**bucket_figures(bucket), "remaining": remaining[limiter]}
                 for limiter, bucket in self.permits.buckets.items()
@@ -44,7 +44,8 @@ class AccountGet:
         return Outcome(result)
 
 
-def _device(device: Device) -> dict[str, object]:
+def device_result(device: Device) -> dict[str, object]:
+    """Return a device as it is told to clients."""
     return {
         "device_id": device.device_id,
         "device_pubkey": device.pubkey,

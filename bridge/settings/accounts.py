@@ -50,6 +50,9 @@ class PermitSettings:
     """How often an account may ask; a permit is taken for each request that is answered for the first time."""
 
     turn: LimiterSettings = table(LimiterSettings(burst=100, refill_seconds=600), "TURN credentials, per account.")
+    device: LimiterSettings = table(
+        LimiterSettings(burst=12, refill_seconds=120), "Changes of devices and of the account, per account."
+    )
     info: LimiterSettings = table(
         LimiterSettings(burst=60, refill_seconds=1), "Questions that change nothing, per account."
     )
@@ -79,4 +82,4 @@ class PermitSettings:
 
     def by_limiter(self) -> dict[str, LimiterSettings]:
         """Return the limiters of the contract; `strangers` and those of free answers are none of them."""
-        return {"turn": self.turn, "info": self.info, "invalid": self.invalid}
+        return {"turn": self.turn, "device": self.device, "info": self.info, "invalid": self.invalid}

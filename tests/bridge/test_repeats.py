@@ -234,7 +234,7 @@ async def test_a_rumor_refused_at_the_door_may_be_tried_again_once_admitted(tmp_
 
 
 async def test_a_rumor_for_a_method_that_came_later_may_be_tried_again(tmp_path: Path) -> None:
-    async with a_pipeline(tmp_path, has_provider=False) as bridge:
+    async with a_pipeline(tmp_path, has_provider=False, changes={"turn.stun_urls": ()}) as bridge:
         rumor = bridge.request(ALICE, TURN)
         assert (await bridge.answer(ALICE, rumor)).code == "BRIDGE_UNKNOWN_METHOD"
     async with a_pipeline(tmp_path, run=2) as bridge:

@@ -8,13 +8,23 @@ from typing import Any
 import pytest
 
 from client.errors import InvalidResponse
-from client.results import Device, Limit, parse_account, parse_bridge_info, parse_turn_credentials
+from client.results import (
+    Device,
+    Limit,
+    parse_account,
+    parse_bridge_info,
+    parse_devices,
+    parse_registered,
+    parse_turn_credentials,
+)
 from tests.support.bridge_results import DAY, RESULTS
 from tests.support.wraps import AUTHOR, BRIDGE
 
 PARSERS: dict[str, Callable[[dict[str, Any]], object]] = {
     "bridge.info": parse_bridge_info,
     "account.get": parse_account,
+    "device.register": parse_registered,
+    "device.list": parse_devices,
     "turn.get_credentials": parse_turn_credentials,
 }
 
@@ -47,6 +57,13 @@ def test_account_is_read() -> None:
     )
 
 
+def test_devices_are_read() -> None:
+    phone, laptop = parse_devices(RESULTS["device.list"])
+    assert (phone,) == parse_account(RESULTS["account.get"]).devices
+    assert laptop == parse_registered(RESULTS["device.register"])
+    assert (laptop.name, laptop.platform, laptop.primary) == ("laptop", "linux", False)
+
+
 def test_turn_credentials_are_read_and_stay_out_of_logs() -> None:
     credentials = parse_turn_credentials(RESULTS["turn.get_credentials"])
     assert credentials.username == "1800000000:a pseudonym"
@@ -69,7 +86,7 @@ def test_fields_of_newer_bridges_are_ignored(method: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "name"),
-    [(method, name) for method, result in RESULTS.items() for name in result if name not in UNREAD],
+    [(method, name) for method in PARSERS for name in RESULTS[method] if name not in UNREAD],
 )
 @pytest.mark.parametrize("wrong", [None, 1.5, True, [1], {"info": 1}, -1], ids=str)
 def test_field_of_a_wrong_form_is_refused(method: str, name: str, wrong: object) -> None:

@@ -40,6 +40,9 @@ def test_methods_are_those_of_this_version(catalogue: Catalogue) -> None:
     assert {(method.name, method.limiter) for method in catalogue.methods.values()} == {
         ("bridge.info", "info"),
         ("account.get", "info"),
+        ("device.register", "device"),
+        ("device.list", "info"),
+        ("device.revoke", "device"),
         ("turn.get_credentials", "turn"),
     }
 
@@ -77,6 +80,7 @@ def test_codes_that_a_method_puts_in_place_of_bridge_wide_ones_are_its_own(catal
 def test_limiters_have_the_published_figures(catalogue: Catalogue) -> None:
     assert set(catalogue.limiters.values()) == {
         Limiter("turn", 100, 600),
+        Limiter("device", 12, 120),
         Limiter("info", 60, 1),
         Limiter("invalid", 20, 30),
     }
@@ -93,7 +97,7 @@ def test_events_carry_what_the_contract_lists(catalogue: Catalogue) -> None:
 
 def test_wire_names_version_and_kinds(catalogue: Catalogue) -> None:
     assert catalogue.version == "1.0.0"
-    assert read_json("wire.json")["kinds"] == {"request": 24390, "response": 24391}
+    assert read_json("wire.json")["kinds"] == {"request": 24390, "response": 24391, "device_proof": 24393}
 
 
 def test_unknown_method_is_none_for_it_is_a_peer_s_word(catalogue: Catalogue) -> None:

@@ -60,7 +60,14 @@ TURN: dict[str, Any] = {
     ],
     "ice_transport_policy": "all",
 }
-RESULTS = {"bridge.info": INFO, "account.get": ACCOUNT, "turn.get_credentials": TURN}
+RESULTS: dict[str, dict[str, Any]] = {
+    "bridge.info": INFO,
+    "account.get": ACCOUNT,
+    "device.register": {"device": ACCOUNT["devices"][0]},
+    "device.list": {"devices": ACCOUNT["devices"]},
+    "device.revoke": {"revoked": True},
+    "turn.get_credentials": TURN,
+}
 
 ERROR: dict[str, Any] = {"code": "BRIDGE_INTERNAL", "status": 500, "message": "Again.", "retry": True}
 RESPONSE: dict[str, Any] = {"_v": "1.0.0", "id": "a", "server_time": 1_700_000_000}

@@ -35,6 +35,11 @@ LONE = "\ud800"
 HUGE = 10**400
 
 METHODS = sorted(load_catalogue().methods)
+NEEDED: dict[str, dict[str, Any]] = {
+    "device.register": {"device_pubkey": "aa" * 32, "name": "", "proof": {}},
+    "device.revoke": {"device_id": "123e4567-e89b-42d3-a456-426614174000"},
+}
+"""Params that methods cannot do without."""
 
 # What a strict JSON parser lets through, and what only a careless one would.
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from([HUGE, LONE])
@@ -209,7 +214,31 @@ def test_relay_only_is_a_boolean(value: object) -> None:
     ],
 )
 def test_unknown_param_is_named(method: str, name: str, pointer: str) -> None:
-    assert field_of(validate_params, method, {name: 1}) == pointer
+    assert field_of(validate_params, method, {**NEEDED.get(method, {}), name: 1}) == pointer
+
+
+@pytest.mark.parametrize(("method", "name"), [(method, name) for method, params in NEEDED.items() for name in params])
+def test_missing_param_is_named(method: str, name: str) -> None:
+    assert field_of(validate_params, method, NEEDED[method]) is None
+    rest = {other: value for other, value in NEEDED[method].items() if other != name}
+    assert field_of(validate_params, method, rest) == f"/params/{name}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"name": "x" * 64, "platform": "😀" * 64}, None),
+        ({"name": "x" * 65}, "/params/name"),
+        ({"platform": "x" * 65}, "/params/platform"),
+        ({"platform": None}, "/params/platform"),
+        ({"device_pubkey": "AA" * 32}, "/params/device_pubkey"),
+        ({"proof": "proof"}, "/params/proof"),
+        ({"proof": {"id": 1, "more": []}}, None),
+    ],
+    ids=str,
+)
+def test_params_of_a_registration_are_bounded(changes: dict[str, Any], field: str | None) -> None:
+    assert field_of(validate_params, "device.register", {**NEEDED["device.register"], **changes}) == field
 
 
 @pytest.mark.parametrize("value", [nested(500), {"relay_only": LONE}, {LONE: 1}])
@@ -260,10 +289,11 @@ def test_pointer_leads_to_the_fault_or_names_what_is_missing(content: Any) -> No
 def test_pointer_into_params_leads_into_params(method: str, params: object) -> None:
     pointer = field_of(validate_params, method, params)
     if pointer is None:
-        assert params == {} or method == "turn.get_credentials"
+        assert params == {} or method in ("turn.get_credentials", "device.revoke")
     else:
         assert pointer == "/params" or pointer.startswith("/params/")
-        assert resolve({"params": params}, pointer) == (True, True)
+        leads_to_a_value, leads_to_its_place = resolve({"params": params}, pointer)
+        assert leads_to_a_value or (leads_to_its_place and pointer.removeprefix("/params/") in NEEDED[method])
         json.dumps(pointer).encode()
 
 

@@ -5,9 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from protocol.validation import validate_result
-from tests.support.wraps import AUTHOR, BRIDGE, NOW
+from tests.support.wraps import AUTHOR, BRIDGE, NOW, STRANGER
 
 DAY = NOW // 86_400 * 86_400
+
+PHONE: dict[str, Any] = {
+    "device_id": "01234567-89ab-cdef-0123-456789abcdef",
+    "device_pubkey": AUTHOR.public_key,
+    "name": "phone",
+    "platform": None,
+    "primary": True,
+    "registered_day": DAY,
+    "last_seen_day": DAY,
+}
+LAPTOP = PHONE | {
+    "device_id": "11234567-89ab-cdef-0123-456789abcdef",
+    "device_pubkey": STRANGER.public_key,
+    "name": "laptop",
+    "platform": "linux",
+    "primary": False,
+}
 
 RESULTS: dict[str, dict[str, Any]] = {
     "bridge.info": {
@@ -27,19 +44,12 @@ RESULTS: dict[str, dict[str, Any]] = {
             "pni": "ffeeddcc-bbaa-8988-b766-554433221100",
             "admitted_day": DAY,
         },
-        "devices": [
-            {
-                "device_id": "01234567-89ab-cdef-0123-456789abcdef",
-                "device_pubkey": AUTHOR.public_key,
-                "name": "phone",
-                "platform": None,
-                "primary": True,
-                "registered_day": DAY,
-                "last_seen_day": DAY,
-            }
-        ],
+        "devices": [PHONE],
         "limits": {"info": {"burst": 60, "remaining": 59, "refill_seconds": 1}},
     },
+    "device.register": {"device": LAPTOP},
+    "device.list": {"devices": [PHONE, LAPTOP]},
+    "device.revoke": {"revoked": True},
     "turn.get_credentials": {
         "turn_username": "1800000000:a pseudonym",
         "turn_password": "a password",

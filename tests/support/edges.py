@@ -22,6 +22,8 @@ class RecordingRelay:
 
     def __init__(self) -> None:
         self.delivered: list[VerifiedEvent] = []
+        self.dismissed: list[str] = []
+        """Keys whose connections were closed, in their order."""
         self._listening: set[tuple[str, int]] = set()
         self._unproved: set[tuple[str, int]] = set()
         self._has_delivered = asyncio.Event()
@@ -57,6 +59,14 @@ class RecordingRelay:
             while len(self.delivered) < amount:
                 self._has_delivered.clear()
                 await self._has_delivered.wait()
+
+    def dismiss(self, keys: Iterable[str], reason: str) -> int:
+        """Close every connection that proved one of these keys; return how many."""
+        gone = [key for key in keys if self.has_listeners(key)]
+        for key in gone:
+            self.leave(PublicKey(key))
+        self.dismissed += gone
+        return len(gone)
 
     def storing(self, event_ids: Iterable[str]) -> AbstractContextManager[None]:
         """Know these events for ones that are delivered as soon as they are stored; nobody reads here."""

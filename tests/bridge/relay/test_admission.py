@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -19,6 +20,7 @@ from nips.keys import PublicKey
 from nips.kinds import AUTH
 from nips.nip13 import difficulty
 from nips.nip59 import WrapWindow
+from storage.account_interface import NewAccount
 from storage.errors import StorageBusy
 from storage.interface import HERE, Added, Answer, StoredReply
 from storage.sqlite import SqliteStorage
@@ -53,6 +55,8 @@ class Door:
     clock: FixedClock
     limits: PublishLimits = field(default_factory=PublishLimits)
     delivered: list[VerifiedEvent] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    """Keys that may not act any more."""
 
     def __post_init__(self) -> None:
         self.set(self.limits)
@@ -64,6 +68,7 @@ class Door:
             storage=self.storage,
             relay_urls=lambda: [RELAY_URL],
             deliver=self._deliver,
+            on_gone=self.gone.extend,
             clock=self.clock,
             limits=limits,
         )
@@ -629,6 +634,16 @@ async def test_vanished_key_leaves_nothing_and_nothing_of_it_comes_back(
     assert await door.admit(vanish) == KNOWN
     assert await door.admit(an_event(ALICE, created_at=NOW + 1)) == TAKEN
     assert await door.admit(a_wrap(ALICE, created_at=NOW + 1)) == TAKEN
+
+
+async def test_keys_of_an_account_that_vanished_may_not_act_any_more(door: Door) -> None:
+    await door.storage.accounts.admit(
+        NewAccount(ALICE.public_key, bytes(16), str(UUID(int=1)), NOW - 10), max_accounts=10
+    )
+    await door.admit(a_vanish(BOB))
+    assert door.gone == []
+    await door.admit(a_vanish(ALICE))
+    assert door.gone == [ALICE.public_key]
 
 
 async def test_live_wrap_to_who_vanished_is_not_passed_on(door: Door) -> None:

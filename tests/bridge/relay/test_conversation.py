@@ -121,6 +121,7 @@ def backstage(storage: SqliteStorage, inbox: Inbox, clock: FixedClock, listening
             storage=storage,
             relay_urls=lambda: [RELAY_URL],
             deliver=subscriptions.deliver,
+            on_gone=lambda keys: None,
             clock=clock,
             limits=PublishLimits(),
         ),

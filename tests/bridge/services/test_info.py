@@ -21,7 +21,14 @@ async def test_a_stranger_learns_what_the_bridge_is(tmp_path: Path) -> None:
         result = (await bridge.ask(ALICE)).result
         assert result["pubkey"] == bridge.key
         assert result["relays"] == [OWN_URL, other]
-        assert result["methods"] == ["account.get", "bridge.info", "turn.get_credentials"]
+        assert result["methods"] == [
+            "account.get",
+            "bridge.info",
+            "device.list",
+            "device.register",
+            "device.revoke",
+            "turn.get_credentials",
+        ]
         assert (result["admission"], result["pow_bits"], result["zk"]) == ("open", 0, None)
         assert result["version"]
 
@@ -37,6 +44,7 @@ async def test_limits_are_those_of_the_settings(tmp_path: Path) -> None:
     async with a_pipeline(tmp_path, changes=changes) as bridge:
         assert (await bridge.ask(ALICE)).result["limits"] == {
             "turn": {"burst": 5, "refill_seconds": 0.25},
+            "device": {"burst": 12, "refill_seconds": 120},
             "info": {"burst": 60, "refill_seconds": 1},
             "invalid": {"burst": 20, "refill_seconds": 30},
         }
