@@ -80,7 +80,7 @@ async def _ask(
     try:
         # The library measures by the wall clock, which may be set while we wait.
         async with asyncio.timeout(timeout_seconds):
-            answer = await resolver.resolve(name, _RECORDS[family], search=False, raise_on_no_answer=False)
+            answer = await resolver.resolve(name, _RECORDS[family], raise_on_no_answer=False)
     except (dns.exception.Timeout, TimeoutError):
         return NotFound("no answer in time")
     except dns.resolver.NXDOMAIN as nothing:

@@ -119,11 +119,17 @@ async def test_a_lost_datagram_is_sent_again() -> None:
     assert len(server.asked) == 4
 
 
-async def test_when_the_first_server_is_silent_the_next_is_asked_in_time() -> None:
-    async with a_name_server() as silent, a_name_server("127.0.0.1", f"{NAME} 60 A {V4}") as server:
-        silent.gate.clear()
-        assert addresses(await ask(silent, server, timeout_seconds=2 * SCALE)) == [V4]
-        assert silent.asked
+async def test_when_the_first_servers_are_silent_the_next_is_asked_in_time() -> None:
+    async with (
+        a_name_server() as one,
+        a_name_server() as other,
+        a_name_server("127.0.0.1", f"{NAME} 60 A {V4}") as last,
+    ):
+        for silent in (one, other):
+            silent.gate.clear()
+        assert addresses(await ask(one, other, last, timeout_seconds=2 * SCALE)) == [V4]
+        assert one.asked
+        assert other.asked
 
 
 async def test_when_nobody_listens_at_the_first_server_the_next_is_asked() -> None:
