@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
 from typing import Any
 
+from bridge.administration.callers import Callers
 from bridge.administration.commands import Administration
 from bridge.administration.running import RunningBridge
 from bridge.administration.server import AdminServer
@@ -200,11 +201,25 @@ async def _build(
         reloader=reloader,
         clock=clock,
     )
-    admin = AdminServer(home.path, Administration(running).carry_out)
+    administration = Administration(_callers(around, endpoint, core, reloader), running)
+    admin = AdminServer(home.path, administration.carry_out)
     parts = _Parts(
         settings, storage, identity, sealing, endpoint, upstream, core, conditions, reloader, admin, clock, entropy
     )
     return parts
+
+
+def _callers(around: Surroundings, endpoint: RelayEndpoint, core: Core, reloader: Reloader) -> Callers:
+    return Callers(
+        accounts=around.storage.accounts,
+        invites=around.storage.invites,
+        pseudonyms=around.identity.pseudonyms,
+        clock=around.clock,
+        entropy=around.entropy,
+        max_invites=lambda: reloader.settings.accounts.max_invites,
+        dismiss=endpoint.dismiss,
+        forget=core.outbox.forget,
+    )
 
 
 def _endpoint(settings: Settings, around: Surroundings, core: Core) -> RelayEndpoint:

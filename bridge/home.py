@@ -194,6 +194,9 @@ def storage_limits(settings: StorageSettings, *, max_dropped: int) -> Limits:
         readers=settings.readers,
         max_dropped=max_dropped,
         max_read_steps=settings.max_read_steps,
+        max_erased_keys=settings.max_erased_keys,
+        max_revoked_each=settings.max_revoked_each,
+        max_blocked_keys=settings.max_blocked_keys,
         space=SpaceLimits(
             max_bytes=settings.max_bytes,
             reserve_bytes=settings.reserve_bytes,

@@ -23,7 +23,7 @@ from bridge.recorder import Recorder
 from bridge.reload import LivePart
 from bridge.replies import ReplyTimes, ReplyWriter
 from bridge.sealing import Sealing
-from bridge.services.account import AccountGet
+from bridge.services.account import AccountDelete, AccountGet, set_access_key
 from bridge.services.device import DeviceList, DeviceRegister, DeviceRevoke
 from bridge.services.info import BridgeInfo
 from bridge.services.offered import OfferedServices
@@ -140,11 +140,13 @@ def build_services(
     accounts, bridge = around.storage.accounts, around.identity.secret.public_key
     services: dict[str, Service] = {
         "account.get": AccountGet(accounts, permits),
+        "account.delete": AccountDelete(around.clock),
+        "account.set_access_key": set_access_key,
         "device.register": DeviceRegister(accounts, bridge, around.clock, around.entropy),
         "device.list": DeviceList(accounts),
         "device.revoke": DeviceRevoke(),
+        "turn.get_credentials": turn,
     }
-    services["turn.get_credentials"] = turn
     offered = OfferedServices(services, {"turn.get_credentials": lambda: turn.is_offered})
     services["bridge.info"] = BridgeInfo(
         version=distribution_version("nostr-switchboard"),

@@ -11,6 +11,7 @@ request, however often it is repeated, and to open what comes in the kind of wra
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,6 +51,8 @@ from nips.event import VerifiedEvent
 from nips.filter import Filter
 from nips.keys import PublicKey, SecretKey
 from nips.nip59 import Rumor, make_rumor
+
+ACCESS_KEY_BYTES = 16
 
 _SKEW_SECONDS = 3_600
 """How far the bridge's clock and ours may differ."""
@@ -157,6 +160,17 @@ class BridgeClient:
     async def revoke_device(self, device_id: str, *, timeout_seconds: float = 30.0) -> None:
         """Have a device act for our account no more, at once."""
         await self.call("device.revoke", {"device_id": device_id}, timeout_seconds=timeout_seconds)
+
+    async def delete_account(self, *, timeout_seconds: float = 30.0) -> None:
+        """Have our account erased, with its devices and everything that waits for them."""
+        await self.call("account.delete", timeout_seconds=timeout_seconds)
+
+    async def set_access_key(self, key: bytes | None, *, timeout_seconds: float = 30.0) -> None:
+        """Set the 16 bytes by which others reach us without saying who they are, or take them away."""
+        if key is not None and len(key) != ACCESS_KEY_BYTES:
+            raise ValueError(f"an access key has {ACCESS_KEY_BYTES} bytes")
+        params = {"unidentified_access_key": None if key is None else b64encode(key).decode()}
+        await self.call("account.set_access_key", params, timeout_seconds=timeout_seconds)
 
     async def turn_credentials(self, *, relay_only: bool = False, timeout_seconds: float = 30.0) -> TurnCredentials:
         """Return fresh TURN credentials; with `relay_only` peers never see each other's addresses."""

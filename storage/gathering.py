@@ -125,7 +125,7 @@ class GatheringThread(ABC):
                 self._perform_all(batch)
                 self._tell(self._resolve, batch)
         except BaseException:
-            log.critical("the storage's %sr thread ends", self._does, exc_info=True)
+            log.critical("the thread %r ends", self._thread.name, exc_info=True)
         finally:
             self._connection.close()
             self._tell(self._end)

@@ -8,6 +8,7 @@ what an answer to a request waits for, and a read that takes too long is broken 
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +19,8 @@ import aiosqlite
 
 from storage.errors import ReadTooLarge, StorageFailed
 from storage.gathering import GatheringThread, Job
+
+log = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
 
@@ -160,15 +163,22 @@ class Readers(GatheringThread):
     def _perform_all(self, batch: Sequence[Job]) -> None:
         # Together they see one state of the database, and take its lock once.
         try:
+            self._let_go("ROLLBACK")
             self._connection.execute("BEGIN")
             for job in batch:
                 self._perform(job)
         except sqlite3.Error as error:
             for job in batch:
                 job.error = job.error or _failure(error)
-        finally:
-            if self._connection.in_transaction:
-                self._connection.execute("COMMIT")
+        try:
+            self._let_go("COMMIT")
+        except sqlite3.Error as error:
+            # What was read is good. The state that is held is let go of before the next batch.
+            log.error("the end of a read failed: %s", error)
+
+    def _let_go(self, by: str) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute(by)
 
     def _perform(self, job: Job) -> None:
         try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
 
+from bridge.administration.callers import CALLER_COMMANDS, Callers
+from bridge.administration.command import Command
 from bridge.administration.messages import CommandRefused, Json, Request
 from bridge.reload import Reloaded, ReloadRefused
 from bridge.settings.problems import did_you_mean
@@ -27,71 +29,37 @@ class Running(Protocol):
 class Administration:
     """What commands work on."""
 
-    running: Running | None
+    callers: Callers
+    running: Running | None = None
     """None: no bridge runs, and the storage was opened for the command."""
 
     async def carry_out(self, request: Request) -> Json:
         """Return the result of a command; raise `CommandRefused`."""
-        command = COMMANDS.get(request.command)
-        if command is None:
-            hint = did_you_mean(request.command, COMMANDS)
-            raise CommandRefused([f"there is no command {request.command!r}{hint}"])
-        return await command.run(self, command.read(request.arguments))
+        name = request.command
+        if name in CALLER_COMMANDS:
+            command = CALLER_COMMANDS[name]
+            return await command.run(self.callers, command.read(request.arguments))
+        if name in BRIDGE_COMMANDS:
+            arguments = BRIDGE_COMMANDS[name].read(request.arguments)
+            if self.running is None:
+                raise CommandRefused(["no bridge runs here"])
+            return await BRIDGE_COMMANDS[name].run(self.running, arguments)
+        raise CommandRefused([f"there is no command {name!r}{did_you_mean(name, COMMAND_NAMES)}"])
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """What a command takes under one name."""
-
-    kind: type
-    default: Any = None
-    is_required: bool = False
+async def _status(running: Running, arguments: Json) -> Json:
+    return await running.status()
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One command."""
-
-    run: Callable[[Administration, Json], Awaitable[Json]]
-    arguments: Mapping[str, Argument] = field(default_factory=dict)
-
-    def read(self, given: Json) -> Json:
-        """Return all arguments, defaults for what is not given; raise `CommandRefused`."""
-        problems = [
-            f"there is no argument {name!r}{did_you_mean(name, self.arguments)}"
-            for name in given.keys() - self.arguments.keys()
-        ]
-        read: dict[str, Any] = {}
-        for name, argument in self.arguments.items():
-            value = read[name] = given.get(name, argument.default)
-            if value is None and argument.is_required:
-                problems.append(f"{name}: is needed")
-            elif value is not None and type(value) is not argument.kind:
-                problems.append(f"{name}: use a {argument.kind.__name__}")
-        if problems:
-            raise CommandRefused(problems)
-        return read
-
-
-async def _status(administration: Administration, arguments: Json) -> Json:
-    return await _bridge(administration).status()
-
-
-async def _reload(administration: Administration, arguments: Json) -> Json:
+async def _reload(running: Running, arguments: Json) -> Json:
     try:
-        reloaded = await _bridge(administration).reload()
+        reloaded = await running.reload()
     except ReloadRefused as refused:
         raise CommandRefused(refused.problems) from None
     return {"changed": list(reloaded.changed), "after_restart": list(reloaded.waiting)}
 
 
-def _bridge(administration: Administration) -> Running:
-    if administration.running is None:
-        raise CommandRefused(["no bridge runs here"])
-    return administration.running
+BRIDGE_COMMANDS: Final[Mapping[str, Command[Running]]] = {"status": Command(_status), "reload": Command(_reload)}
+"""The commands that need a running bridge, by name."""
 
-
-COMMANDS: Final[Mapping[str, Command]] = {
-    "status": Command(_status),
-    "reload": Command(_reload),
-}
+COMMAND_NAMES: Final = (*BRIDGE_COMMANDS, *CALLER_COMMANDS)

@@ -1,7 +1,8 @@
-"""`account.get`: an account, its devices and what it may still take (protocol.md §2, §3)."""
+"""What an account does with itself: `account.get`, `account.delete`, `account.set_access_key` (protocol.md §2, §3)."""
 
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import dataclass
 
 from bridge.callers import AccountCaller, Caller
@@ -10,7 +11,9 @@ from bridge.identifiers import aci_of, pni_of
 from bridge.permits import AccountPermits
 from bridge.services.info import bucket_figures
 from bridge.services.service import Outcome, Params
+from client.clock import Clock
 from nips.keys import PublicKey
+from storage.account_interface import DeleteAccount, SetAccessKey
 from storage.interface import Accounts, Device
 
 
@@ -42,6 +45,28 @@ class AccountGet:
             },
         }
         return Outcome(result)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDelete:
+    """Answers `account.delete`."""
+
+    clock: Clock
+
+    async def __call__(self, params: Params, caller: Caller) -> Outcome:
+        """Have the caller's account erased together with the answer."""
+        if not isinstance(caller, AccountCaller):
+            raise Unauthorized("no account")
+        return Outcome({"deleted": True}, effect=DeleteAccount(caller.account.number, self.clock.now()))
+
+
+async def set_access_key(params: Params, caller: Caller) -> Outcome:
+    """Answer `account.set_access_key`: have the key set, or taken away, together with the answer."""
+    if not isinstance(caller, AccountCaller):
+        raise Unauthorized("no account")
+    text = params["unidentified_access_key"]
+    key = None if text is None else b64decode(text, validate=True)
+    return Outcome({"set": True}, effect=SetAccessKey(caller.account.number, key))
 
 
 def device_result(device: Device) -> dict[str, object]:

@@ -30,6 +30,7 @@ class AccountSettings:
     max_accounts: int = number(
         100_000, "Accounts in all; beyond that nobody new gets one.", least=1, most=1_000_000_000
     )
+    max_invites: int = number(1000, "Invites that can still be used; beyond that none is made.", least=1, most=100_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,19 @@ class StorageSettings:
         least=1000,
         most=1_000_000_000,
     )
+    max_erased_keys: int = number(
+        200_000,
+        "Keys of deleted accounts of which nothing older is taken again; the one deleted first is forgotten first.",
+        least=100,
+        most=100_000_000,
+    )
+    max_revoked_each: int = number(
+        100,
+        "Revoked devices of one account that stay refused; the one revoked first is forgotten first.",
+        least=1,
+        most=100_000,
+    )
+    max_blocked_keys: int = number(100_000, "Keys that can be blocked by command.", least=1, most=100_000_000)
     purge_interval_seconds: float = number(300, "Time between clearings of what has expired.", least=1, most=86400)
 
 

@@ -240,6 +240,13 @@ async def test_each_method_returns_its_own_value() -> None:
         assert (await client.turn_credentials()).password == "a password"
 
 
+async def test_access_key_has_sixteen_bytes() -> None:
+    async with within(), FakeRelay(relay_of(echo)) as relay, client_of(relay) as client:
+        for wrong in (b"", bytes(15), bytes(17)):
+            with pytest.raises(ValueError, match="16 bytes"):
+                await client.set_access_key(wrong)
+
+
 @pytest.mark.parametrize(("relay_only", "params"), [(False, {}), (True, {"relay_only": True})])
 async def test_relay_only_is_asked_for_when_wished(relay_only: bool, params: dict[str, bool]) -> None:
     async def bridge(session: FakeSession, wrap: VerifiedEvent, request: Rumor) -> None:

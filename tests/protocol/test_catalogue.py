@@ -43,6 +43,8 @@ def test_methods_are_those_of_this_version(catalogue: Catalogue) -> None:
         ("device.register", "device"),
         ("device.list", "info"),
         ("device.revoke", "device"),
+        ("account.delete", "device"),
+        ("account.set_access_key", "device"),
         ("turn.get_credentials", "turn"),
     }
 

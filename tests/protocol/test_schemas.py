@@ -66,6 +66,8 @@ RESULTS: dict[str, dict[str, Any]] = {
     "device.register": {"device": ACCOUNT["devices"][0]},
     "device.list": {"devices": ACCOUNT["devices"]},
     "device.revoke": {"revoked": True},
+    "account.delete": {"deleted": True},
+    "account.set_access_key": {"set": True},
     "turn.get_credentials": TURN,
 }
 

@@ -55,6 +55,27 @@ async def test_fault_names_itself_and_frees_the_connection(database: Database) -
     assert await database.readers.row("SELECT 7") == (7,)
 
 
+async def test_a_read_that_cannot_be_ended_keeps_its_rows_and_costs_no_later_one(database: Database) -> None:
+    refused: list[str] = []
+
+    def refuse(action: int, operation: str | None, *_: object) -> int:
+        if action == sqlite3.SQLITE_TRANSACTION and operation == "COMMIT":
+            refused.append(operation)
+            return sqlite3.SQLITE_DENY
+        return sqlite3.SQLITE_OK
+
+    def begin_refusing(connection: sqlite3.Connection) -> int:
+        connection.set_authorizer(refuse)
+        return 1
+
+    assert await database.readers.run(begin_refusing) == 1
+    for number in range(3):
+        assert await database.readers.row("SELECT ?", (number,)) == (number,)
+    assert refused
+    await database.readers.run(lambda connection: connection.set_authorizer(None))
+    assert await database.readers.row("SELECT 7") == (7,)
+
+
 async def test_clients_of_the_relay_cannot_take_the_bridges_readers(database: Database) -> None:
     asked: list[asyncio.Task[object]] = []
     busy = threading.Semaphore(0)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from typing import cast
 
 import pytest
 
-from bridge.administration.commands import COMMANDS, Administration, Argument, Command
+from bridge.administration.callers import Callers
+from bridge.administration.commands import COMMAND_NAMES, Administration
 from bridge.administration.messages import CommandRefused, Json, Request
 from bridge.reload import Reloaded, ReloadRefused
 
-ASIDE = Administration(running=None)
+NOBODY = cast(Callers, None)
+"""No command in this file is about callers."""
+
+ASIDE = Administration(NOBODY)
 
 
 class AnsweringBridge:
@@ -29,11 +34,11 @@ class AnsweringBridge:
 
 
 async def test_status_is_what_the_bridge_tells() -> None:
-    assert await Administration(AnsweringBridge()).carry_out(Request("status", {})) == {"version": "1"}
+    assert await Administration(NOBODY, AnsweringBridge()).carry_out(Request("status", {})) == {"version": "1"}
 
 
 async def test_reload_tells_what_counts_and_what_waits() -> None:
-    assert await Administration(AnsweringBridge()).carry_out(Request("reload", {})) == {
+    assert await Administration(NOBODY, AnsweringBridge()).carry_out(Request("reload", {})) == {
         "changed": ["permits.turn.burst"],
         "after_restart": ["relay.port"],
     }
@@ -41,7 +46,7 @@ async def test_reload_tells_what_counts_and_what_waits() -> None:
 
 async def test_refused_reload_tells_every_problem() -> None:
     with pytest.raises(CommandRefused) as caught:
-        await Administration(AnsweringBridge("one", "two")).carry_out(Request("reload", {}))
+        await Administration(NOBODY, AnsweringBridge("one", "two")).carry_out(Request("reload", {}))
     assert caught.value.problems == ("one", "two")
 
 
@@ -56,36 +61,7 @@ async def test_unknown_command_is_refused_with_the_nearest() -> None:
         await ASIDE.carry_out(Request("relaod", {}))
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMMAND_NAMES)
 async def test_unknown_argument_is_refused_by_every_command(command: str) -> None:
     with pytest.raises(CommandRefused, match="there is no argument 'colour'"):
         await ASIDE.carry_out(Request(command, {"colour": 1}))
-
-
-async def _nothing(administration: Administration, arguments: Json) -> Json:
-    return {}
-
-
-COMMAND = Command(
-    _nothing, {"name": Argument(str, is_required=True), "limit": Argument(int, default=10), "all": Argument(bool)}
-)
-
-
-def test_what_is_not_given_has_its_default() -> None:
-    assert COMMAND.read({"name": "a"}) == {"name": "a", "limit": 10, "all": None}
-
-
-def test_every_problem_of_the_arguments_is_told() -> None:
-    with pytest.raises(CommandRefused) as caught:
-        COMMAND.read({"limit": "1", "all": 1, "nmae": "a"})
-    assert caught.value.problems == (
-        "there is no argument 'nmae'; did you mean \"name\"?",
-        "name: is needed",
-        "limit: use a int",
-        "all: use a bool",
-    )
-
-
-def test_truth_is_no_number() -> None:
-    with pytest.raises(CommandRefused, match="limit"):
-        COMMAND.read({"name": "a", "limit": True})

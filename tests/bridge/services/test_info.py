@@ -13,6 +13,16 @@ from tests.support.edges import ScriptedPublisher
 from tests.support.pipeline import OWN_URL, Client, a_pipeline
 
 ALICE = Client("alice")
+METHODS = [
+    "account.delete",
+    "account.get",
+    "account.set_access_key",
+    "bridge.info",
+    "device.list",
+    "device.register",
+    "device.revoke",
+    "turn.get_credentials",
+]
 
 
 async def test_a_stranger_learns_what_the_bridge_is(tmp_path: Path) -> None:
@@ -21,14 +31,7 @@ async def test_a_stranger_learns_what_the_bridge_is(tmp_path: Path) -> None:
         result = (await bridge.ask(ALICE)).result
         assert result["pubkey"] == bridge.key
         assert result["relays"] == [OWN_URL, other]
-        assert result["methods"] == [
-            "account.get",
-            "bridge.info",
-            "device.list",
-            "device.register",
-            "device.revoke",
-            "turn.get_credentials",
-        ]
+        assert result["methods"] == METHODS
         assert (result["admission"], result["pow_bits"], result["zk"]) == ("open", 0, None)
         assert result["version"]
 

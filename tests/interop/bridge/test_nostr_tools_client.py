@@ -18,6 +18,7 @@ from tests.support.process import Switchboard
 SCRIPT = "nostr_tools_client.mjs"
 LIMITS = {
     "turn": {"burst": 100, "refill_seconds": 600},
+    "device": {"burst": 12, "refill_seconds": 120},
     "info": {"burst": 60, "refill_seconds": 1},
     "invalid": {"burst": 20, "refill_seconds": 30},
 }
@@ -49,7 +50,7 @@ async def test_bridge_tells_who_it_is_whom_it_knows_and_what_it_does_not_offer(b
     assert info["result"] == {
         "version": version("nostr-switchboard"),
         "pubkey": key,
-        "methods": ["account.get", "bridge.info", "turn.get_credentials"],
+        "methods": ["account.delete", "account.get", "account.set_access_key", "bridge.info", "turn.get_credentials"],
         "relays": [bridge.url],
         "admission": "open",
         "pow_bits": 0,
@@ -73,7 +74,7 @@ def _check_account(result: dict[str, Any], asker: str) -> None:
     assert str(uuid.UUID(device["device_id"])) == device["device_id"]
     assert device["primary"] is True
     # This very request took the one permit that is gone.
-    remaining = {"turn": 100, "info": 59, "invalid": 20}
+    remaining = {"turn": 100, "device": 12, "info": 59, "invalid": 20}
     assert limits == {name: {**figures, "remaining": remaining[name]} for name, figures in LIMITS.items()}
 
 
