@@ -29,6 +29,7 @@ from client.errors import (
     SignerFailed,
     TooManyCalls,
 )
+from client.mining import WorkedWraps
 from client.publications import Outcome, Verdict
 from client.results import (
     Account,
@@ -54,6 +55,12 @@ from nips.nip59 import Rumor, make_rumor
 
 ACCESS_KEY_BYTES = 16
 
+UNASKED_BITS = 16
+"""Work that comes with the first repetition of a request that a bridge does not know us by: what most ask at least."""
+
+MORE_BITS = 2
+"""How much more comes with each further one."""
+
 _SKEW_SECONDS = 3_600
 """How far the bridge's clock and ours may differ."""
 
@@ -70,6 +77,12 @@ class BridgeLimits:
     """Wait for a relay's verdict. A live wrap must arrive while it is fresh."""
     retry_seconds: float = 8.0
     """Wait for the answer before the first repetition; it doubles with each further one."""
+    max_pow_bits: int = 20
+    """Work (NIP-13) that is done at most to become an account: 20 bits take some seconds. 0: none."""
+
+
+def _new_future() -> asyncio.Future[Any]:
+    return asyncio.get_running_loop().create_future()
 
 
 @dataclass(slots=True, repr=False)
@@ -81,7 +94,16 @@ class _Call:
     answer_kind: int
     expires_at: int | None
     answer: asyncio.Future[Response | CallFailed]
+    worked: WorkedWraps
+    asked_for_work: Response | None = None
+    """The latest answer that asked for more work than was done."""
+    again: asyncio.Future[None] = field(default_factory=_new_future)
+    """Done when there is a reason to ask again at once; then there is another."""
     verdicts: dict[str, Verdict] = field(default_factory=dict)
+
+    def ask_again(self) -> None:
+        self.again.set_result(None)
+        self.again = _new_future()
 
     def settle(self, answer: Response | CallFailed) -> None:
         if not self.answer.done():
@@ -100,8 +122,12 @@ class BridgeClient:
         clock: Clock,
         entropy: Entropy,
         limits: BridgeLimits | None = None,
+        invite: str | None = None,
     ) -> None:
-        """Listen on connections that somebody runs; relays that protect wraps want the signer among their keys."""
+        """Listen on connections that somebody runs; relays that protect wraps want the signer among their keys.
+
+        The code of an invite is shown to the bridge until it has let us in.
+        """
         if not connections:
             raise ValueError("a bridge is asked over at least one relay")
         self._signer = LocalSigner(signer, entropy) if isinstance(signer, SecretKey) else signer
@@ -112,6 +138,8 @@ class BridgeClient:
         self._limits = limits or BridgeLimits()
         self._calls: dict[str, _Call] = {}
         self._sealing = 0
+        self._invite = invite
+        self._has_account = False
         self._name = entropy.draw(8).hex()
         self.server_time: int | None = None
         """The bridge's clock as of its latest answer, in seconds since the epoch."""
@@ -197,7 +225,8 @@ class BridgeClient:
         if len(self._calls) + self._sealing >= self._limits.max_calls:
             raise TooManyCalls(f"{self._limits.max_calls} requests wait for an answer")
         request_id = self._entropy.draw(16).hex()
-        content = write_request(request_id, method, params or {}, expires_at=expires_at, reply=reply, invite=invite)
+        shown = invite if invite is not None or self._has_account else self._invite
+        content = write_request(request_id, method, params or {}, expires_at=expires_at, reply=reply, invite=shown)
         rumor = make_rumor(
             self._signer.public_key,
             created_at=self._clock.now(),
@@ -205,8 +234,7 @@ class BridgeClient:
             tags=[("p", self._bridge)],
             content=content,
         )
-        answer: asyncio.Future[Response | CallFailed] = asyncio.get_running_loop().create_future()
-        call = _Call(request_id, rumor, await self._seal(rumor), kind, reply_kind(kind, reply), expires_at, answer)
+        call = self._call_of(request_id, rumor, await self._seal(rumor), kind, reply_kind(kind, reply), expires_at)
         self._calls[rumor.id] = call
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -216,7 +244,17 @@ class BridgeClient:
                     task.cancel()
         finally:
             del self._calls[rumor.id]
-        return _result_of(call, timeout_seconds)
+        result = _result_of(call, timeout_seconds)
+        self._has_account |= method != "bridge.info"
+        return result
+
+    def _call_of(
+        self, request_id: str, rumor: Rumor, seal: VerifiedEvent, kind: int, answer_kind: int, expires_at: int | None
+    ) -> _Call:
+        worked = WorkedWraps(
+            seal, self._bridge, kind=kind, clock=self._clock, entropy=self._entropy, expires_at=expires_at
+        )
+        return _Call(request_id, rumor, seal, kind, answer_kind, expires_at, _new_future(), worked)
 
     async def _seal(self, rumor: Rumor) -> VerifiedEvent:
         self._sealing += 1
@@ -226,17 +264,27 @@ class BridgeClient:
             self._sealing -= 1
 
     async def _keep_asking(self, connection: RelayConnection, call: _Call) -> None:
-        patience = self._limits.retry_seconds
+        patience, silences = self._limits.retry_seconds, 0
         while not call.answer.done():
             if not await self._is_connected(connection):
                 continue
+            again = call.again
             verdict = await self._ask(connection, call)
             call.verdicts[connection.url] = verdict
             if verdict.outcome in (Outcome.REFUSED, Outcome.AUTH_REQUIRED):
                 self._give_up_if_all_refused(call)
                 return
-            await asyncio.wait([call.answer], timeout=patience)
-            patience *= 2
+            reasons: list[asyncio.Future[Any]] = [call.answer, again]
+            await asyncio.wait(reasons, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            if not again.done():
+                patience, silences = 2 * patience, silences + 1
+                self._offer_work(call, silences)
+
+    def _offer_work(self, call: _Call, silences: int) -> None:
+        # A bridge that is flooded by newcomers does not even answer them all, and first those who worked.
+        if not self._has_account:
+            bits = min(self._limits.max_pow_bits, UNASKED_BITS + MORE_BITS * (silences - 1))
+            call.worked.bits = max(call.worked.bits, bits)
 
     async def _is_connected(self, connection: RelayConnection) -> bool:
         # The answer to a live request is never repeated by a relay, so our subscription has to stand first.
@@ -250,7 +298,13 @@ class BridgeClient:
     async def _ask(self, connection: RelayConnection, call: _Call) -> Verdict:
         if connection.status.subscriptions.get(self._name) is SubscriptionState.REFUSED:
             return Verdict(Outcome.REFUSED, "the relay does not give us what is ours")
-        wrap = wrap_again(
+        wrap = await self._wrap_for(connection, call)
+        return await connection.publish(wrap, timeout_seconds=self._limits.publish_seconds)
+
+    async def _wrap_for(self, connection: RelayConnection, call: _Call) -> VerifiedEvent:
+        if call.worked.bits:
+            return await call.worked.wrap_for(connection.url)
+        return wrap_again(
             call.seal,
             self._bridge,
             kind=call.kind,
@@ -258,7 +312,6 @@ class BridgeClient:
             entropy=self._entropy,
             expires_at=call.expires_at,
         )
-        return await connection.publish(wrap, timeout_seconds=self._limits.publish_seconds)
 
     def _give_up_if_all_refused(self, call: _Call) -> None:
         refused = [verdict.outcome in (Outcome.REFUSED, Outcome.AUTH_REQUIRED) for verdict in call.verdicts.values()]
@@ -296,7 +349,22 @@ class BridgeClient:
             call.settle(InvalidResponse("id: not that of the request"))
             return
         self.server_time = response.server_time
-        call.settle(response)
+        if not self._works_for(call, response):
+            call.settle(response)
+
+    def _works_for(self, call: _Call, response: Response) -> bool:
+        """Ask again with the work that an answer asks for; tell whether that is what it wants, and not too much."""
+        refusal = response.refusal
+        if refusal is None or refusal.code != "BRIDGE_POW_REQUIRED" or refusal.pow_bits is None:
+            return False
+        if refusal.pow_bits > self._limits.max_pow_bits:
+            return False
+        call.asked_for_work = response
+        # Less was asked for a wrap that went out before, perhaps by another relay.
+        if refusal.pow_bits > call.worked.bits:
+            call.worked.bits = refusal.pow_bits
+            call.ask_again()
+        return True
 
 
 def _is_for(rumor: Rumor, key: PublicKey) -> bool:
@@ -304,9 +372,9 @@ def _is_for(rumor: Rumor, key: PublicKey) -> bool:
 
 
 def _result_of(call: _Call, seconds: float) -> dict[str, Any]:
-    if not call.answer.done():
+    answer = call.answer.result() if call.answer.done() else call.asked_for_work
+    if answer is None:
         raise BridgeSilent(seconds, call.verdicts)
-    answer = call.answer.result()
     if isinstance(answer, CallFailed):
         raise answer
     if answer.refusal is not None:

@@ -56,15 +56,19 @@ def wrap_again(
     expires_at: int | None = None,
 ) -> VerifiedEvent:
     """Put a seal into one more wrap: its author need not be asked for that, and no relay can tell that it is one."""
-    now = clock.now()
-    is_live = kind == kinds.EPHEMERAL_GIFT_WRAP
     return wrap_seal(
         seal,
         draw_key(entropy),
         recipient,
         kind=kind,
-        created_at=now if is_live else now - entropy.below(back_seconds + 1),
+        created_at=wrap_time(kind, clock=clock, entropy=entropy, back_seconds=back_seconds),
         expires_at=expires_at,
         nonce=entropy.draw(32),
         aux=entropy.draw(32),
     )
+
+
+def wrap_time(kind: int, *, clock: Clock, entropy: Entropy, back_seconds: int) -> int:
+    """Return what time to write on a wrap: now on a live one, else a random one within `back_seconds`."""
+    now = clock.now()
+    return now if kind == kinds.EPHEMERAL_GIFT_WRAP else now - entropy.below(back_seconds + 1)

@@ -111,13 +111,27 @@ def wrap_seal(
 
     Kind 21059 wants `created_at` of now: relays refuse ephemeral events older than a minute.
     """
+    draft = draft_wrap(seal, one_time, recipient, kind=kind, expires_at=expires_at, nonce=nonce)
+    return sign_event(one_time, created_at=created_at, kind=kind, tags=draft.tags, content=draft.content, aux=aux)
+
+
+@dataclass(frozen=True, slots=True)
+class WrapDraft:
+    """What a gift wrap says, before it has a time and a signature: work can still be put into it."""
+
+    tags: Tags
+    content: str
+
+
+def draft_wrap(
+    seal: VerifiedEvent, one_time: SecretKey, recipient: PublicKey, *, kind: int, expires_at: int | None, nonce: bytes
+) -> WrapDraft:
+    """Return what the wrap of a seal says; `one_time` is a fresh key that signs it, `nonce` 32 fresh random bytes."""
     if not kinds.is_wrap(kind):
         raise ValueError("a gift wrap is of kind 1059 or 21059")
     content = nip44.encrypt(seal.to_json(), nip44.conversation_key(one_time, recipient), nonce)
-    tags: list[tuple[str, str]] = [("p", recipient)]
-    if expires_at is not None:
-        tags.append(("expiration", str(expires_at)))
-    return sign_event(one_time, created_at=created_at, kind=kind, tags=tags, content=content, aux=aux)
+    expiry = () if expires_at is None else (("expiration", str(expires_at)),)
+    return WrapDraft((("p", recipient), *expiry), content)
 
 
 def recipient_of(wrap: Event) -> PublicKey:

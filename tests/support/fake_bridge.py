@@ -93,9 +93,13 @@ async def say_nothing(session: FakeSession, wrap: VerifiedEvent, request: Rumor)
 
 
 @asynccontextmanager
-async def client_of(*relays: FakeRelay, limits: BridgeLimits = PATIENT) -> AsyncIterator[BridgeClient]:
+async def client_of(
+    *relays: FakeRelay, limits: BridgeLimits = PATIENT, invite: str | None = None
+) -> AsyncIterator[BridgeClient]:
     """Run a client that asks over these relays."""
     connections = [RelayConnection(relay.url, keys=[AUTHOR], clock=CLOCK, entropy=ENTROPY) for relay in relays]
-    client = BridgeClient(AUTHOR, BRIDGE.public_key, connections, clock=CLOCK, entropy=ENTROPY, limits=limits)
+    client = BridgeClient(
+        AUTHOR, BRIDGE.public_key, connections, clock=CLOCK, entropy=ENTROPY, limits=limits, invite=invite
+    )
     async with running(*connections):
         yield client
