@@ -1,8 +1,8 @@
 """Requests that are being answered right now, so that none is worked on twice at once.
 
 Wraps of one rumor that arrive while it is being answered join it, if they are of one kind: answers go back in the kind
-of the question. Wraps of the other kind, and different rumors with one (scope, id), wait for each other: the second
-then finds the first one's answer.
+of the question. Wraps of the other kind or with more work, and different rumors with one (scope, id), wait for each
+other: the second then finds the first one's answer, or that there is none to keep.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from nips.nip59 import Rumor
 from storage.interface import Dossier, InboxId
 
 
+def _nobody_told() -> None:
+    """Tell nobody."""
+
+
 @dataclass(slots=True)
 class Arrival:
     """A request rumor on its way to an answer, with all wraps that brought it so far."""
@@ -27,6 +31,12 @@ class Arrival:
     links: list[str]
     holds: list[Callable[[], bool]]
     """Each puts off the OK for one of the wraps until it is done with; False when that was given already."""
+    on_account: Callable[[], None] = _nobody_told
+    """To be told that an account asks, once that is known."""
+    work_bits: int = 0
+    """Work (NIP-13) to which the wraps commit that brought it."""
+    is_crowded: bool = False
+    """Too many requests of its author wait already."""
     is_sealed: bool = False
     """The answer is being recorded: who comes now is too late to join."""
     is_recorded: bool = False
@@ -63,14 +73,23 @@ class Arrivals:
 
     @asynccontextmanager
     async def enter(
-        self, rumor: Rumor, *, wrap_kind: int, received_at: int, wrap_id: str, link: str, hold: Callable[[], bool]
+        self,
+        rumor: Rumor,
+        *,
+        wrap_kind: int,
+        received_at: int,
+        wrap_id: str,
+        link: str,
+        hold: Callable[[], bool],
+        work_bits: int = 0,
     ) -> AsyncIterator[Arrival | None]:
         """Yield the arrival to be answered, or None when the wrap joined one that was answered meanwhile.
 
         Whoever answers sets `is_answered`; when that fails, each wrap that joined is on its own again.
         """
         while (under_way := self._by_rumor.get(rumor.id)) is not None:
-            joins = not under_way.is_sealed and under_way.wrap_kind == wrap_kind
+            is_alike = under_way.wrap_kind == wrap_kind and under_way.work_bits >= work_bits
+            joins = is_alike and not under_way.is_sealed
             if joins:
                 under_way.wrap_ids.append(InboxId(wrap_id, link))
                 under_way.holds.append(hold)
@@ -80,7 +99,7 @@ class Arrivals:
             if joins and under_way.is_answered:
                 yield None
                 return
-        arrival = Arrival(rumor, wrap_kind, received_at, [InboxId(wrap_id, link)], [link], [hold])
+        arrival = Arrival(rumor, wrap_kind, received_at, [InboxId(wrap_id, link)], [link], [hold], work_bits=work_bits)
         self._by_rumor[rumor.id] = arrival
         try:
             yield arrival

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bridge.arrivals import Arrival, Arrivals
 from bridge.callers import AccountCaller, Caller, Door
+from bridge.charges import MALFORMED_LIMITER, Charges
 from bridge.envelope import Content, Freshness, Request, check_freshness, read_content, read_request
 from bridge.errors import (
     EFFECT_REFUSALS,
@@ -30,6 +30,7 @@ from bridge.errors import (
 )
 from bridge.events import Events
 from bridge.logs import where
+from bridge.newcomers import Offer
 from bridge.permits import AccountPermits, FreeLimits, StrangerLimits
 from bridge.recorder import Recorder, Stored
 from bridge.responses import error_body, result_body
@@ -37,7 +38,6 @@ from bridge.services.service import Fact, Service
 from bridge.tallies import OK, REPEATED, SILENCE
 from client.clock import Clock
 from client.envelope import reply_kind
-from nips.keys import PublicKey
 from nips.kinds import GIFT_WRAP
 from protocol.catalogue import Catalogue, Method
 from protocol.validation import Invalid, validate_params
@@ -61,10 +61,11 @@ from storage.interface import (
 log = logging.getLogger(__name__)
 
 
-MALFORMED_LIMITER = "invalid"
-
 MAX_ATTEMPTS = 3
 """How often a request is acted on, while others change what its answer was formed from."""
+
+CROWDED_MS = 1000
+"""After which somebody may try again who has too many requests waiting."""
 
 _ERASED = "went with its account"
 _REVOKED = "revoked or deleted meanwhile"
@@ -125,9 +126,9 @@ class Dispatcher:
         self._services = services
         self._storage = storage
         self._door = door
-        self._permits = permits
-        self._strangers = strangers
-        self._free = free
+        self._charges = Charges(
+            door=door, balances=storage.permits, permits=permits, strangers=strangers, free=free, clock=clock
+        )
         self._recorder = recorder
         self._events = events
         self._clock = clock
@@ -180,6 +181,8 @@ class Dispatcher:
                 rumor_id=rumor.id,
                 with_inboxes=reply_kind(arrival.wrap_kind, request.reply) == GIFT_WRAP,
             )
+            if dossier.caller:
+                arrival.on_account()
             if dossier.is_erased or (dossier.known is None and rumor.created_at <= dossier.erased_until):
                 await self._refuse(arrival, content, Expired(_ERASED), None)
                 return
@@ -203,8 +206,13 @@ class Dispatcher:
         try:
             if service is None or method is None:
                 raise UnknownMethod("no such method")
-            caller = await self._door.admit(arrival.rumor.pubkey, known, method)
-            with self._permit(method, caller, dossier) as permit:
+            offer = Offer(request.invite, arrival.work_bits)
+            caller = await self._door.admit(arrival.rumor.pubkey, dossier, method, offer)
+            if isinstance(caller, AccountCaller):
+                arrival.on_account()
+            if arrival.is_crowded:
+                raise RateLimited(method.limiter, CROWDED_MS)
+            with self._charges.call(arrival, method, caller, dossier) as permit:
                 done, recorded = await self._act_and_record(
                     arrival, request, service, method, Stored(key, caller), permit
                 )
@@ -261,15 +269,6 @@ class Dispatcher:
             effect=done.effect,
         )
 
-    @contextmanager
-    def _permit(self, method: Method, caller: Caller, dossier: Dossier) -> Iterator[Permit | None]:
-        if isinstance(caller, AccountCaller):
-            with self._permits.promise(method.limiter, caller.account.number, dossier.balances) as permit:
-                yield permit
-        else:
-            with self._strangers.call(caller.pubkey, self._clock.now_ms()):
-                yield None
-
     async def _act(self, service: Service, method: Method, request: Request, caller: Caller) -> _Done:
         """Check params and run the service; what may be tried again is raised, what is final is the answer."""
         try:
@@ -313,7 +312,7 @@ class Dispatcher:
     async def _answer_free(self, arrival: Arrival, answer: Callable[[], Awaitable[None]]) -> bool:
         """Answer without a permit as long as the sender, and all senders together, may; then be silent."""
         try:
-            with self._free.answer(arrival.rumor.pubkey, self._clock.now_ms()):
+            with await self._charges.free(arrival):
                 await answer()
                 if arrival.was_seen:
                     raise _Copied
@@ -333,11 +332,10 @@ class Dispatcher:
 
     async def _refuse_malformed(self, arrival: Arrival, content: Content, refusal: MalformedRequest) -> None:
         """Answer as long as the sender has permits for it, then be silent."""
-        key, arrival.outcome = arrival.rumor.pubkey, code_of(refusal, None)
-        known = await self._door.known(key)
+        arrival.outcome = code_of(refusal, None)
         body = error_body(refusal, self._catalogue, None)
         try:
-            async with self._malformed_permit(known, key) as permit:
+            async with self._charges.malformed(arrival) as permit:
                 recorded = await self._recorder.record(
                     arrival, request_id=content.request_id, reply=content.reply, body=body, permit=permit
                 )
@@ -346,16 +344,6 @@ class Dispatcher:
             is_silenced = True
         if is_silenced:
             await self._drop(arrival, MALFORMED_LIMITER)
-
-    @asynccontextmanager
-    async def _malformed_permit(self, known: AccountCaller | None, key: PublicKey) -> AsyncIterator[Permit | None]:
-        if known:
-            balances = await self._storage.permits.balances(known.account.number)
-            with self._permits.promise(MALFORMED_LIMITER, known.account.number, balances) as permit:
-                yield permit
-        else:
-            with self._strangers.malformed(key, self._clock.now_ms()):
-                yield None
 
     def _note_refusal(self, refusal: Refusal, method: Method | None, account: str) -> None:
         event = REFUSAL_EVENTS.get((method.name, type(refusal))) if method else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import rfc8785
@@ -36,6 +36,8 @@ class Request:
     reply: Reply
     digest: bytes
     """SHA-256 of the RFC 8785 form of method and params: equal for equal requests, however they were written."""
+    invite: str | None = field(default=None, repr=False)
+    """The code that lets its author in, as far as one is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def read_request(content: Content) -> Request:
         raise MalformedRequest(invalid.field) from None
     value = content.value
     digest = request_digest(value["method"], value["params"])
-    return Request(value["id"], value["method"], value["params"], content.reply, digest)
+    return Request(value["id"], value["method"], value["params"], content.reply, digest, value.get("invite"))
 
 
 def request_digest(method: str, params: dict[str, Any]) -> bytes:

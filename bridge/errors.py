@@ -12,6 +12,7 @@
         ├── Conflict            the id was used for another request
         ├── UnknownMethod
         ├── Unauthorized
+        ├── PowRequired         a new account costs work on the wrap (NIP-13) at this time; `bits` of it
         ├── Forbidden
         ├── RateLimited         no permit left; `wait_ms` until there is one
         ├── ProviderFailed      a TURN provider did not deliver; `http_status` where there was one
@@ -24,7 +25,7 @@
         └── Internal            a fault of ours
 
 Which code of the catalogue stands for which class is data: `CODES` below, and each method's own codes. Facts carried by
-an instance go to the log; only `field` and the wait reach the wire.
+an instance go to the log; only `field`, the bits and the wait reach the wire.
 """
 
 from __future__ import annotations
@@ -105,6 +106,14 @@ class Unauthorized(Refusal):
     own_code = "unauthorized"
 
 
+class PowRequired(Refusal):
+    """The same request is answered in a wrap that carries work."""
+
+    def __init__(self, bits: int) -> None:
+        super().__init__(bits)
+        self.bits = bits
+
+
 class Forbidden(Refusal):
     """The operator blocked the account."""
 
@@ -179,6 +188,7 @@ CODES: Mapping[type[Refusal], str] = {
     Conflict: "BRIDGE_CONFLICT",
     UnknownMethod: "BRIDGE_UNKNOWN_METHOD",
     Unauthorized: "BRIDGE_UNAUTHORIZED",
+    PowRequired: "BRIDGE_POW_REQUIRED",
     Forbidden: "BRIDGE_FORBIDDEN",
     RateLimited: "BRIDGE_RATE_LIMITED",
     ProviderFailed: "CALL_RELAY_PROVIDER_ERROR",

@@ -15,12 +15,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import OrderedDict
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 
+from bridge.askers import Askers, Seat
 from bridge.dispatcher import Dispatcher, is_passing
 from bridge.envelope import check_addressee
 from bridge.errors import Dropped, SealingFailed
+from bridge.line import NOWHERE, Line, Origin
 from bridge.logs import where
 from bridge.sealing import Sealing
 from bridge.tallies import DEFERRED, SEEN, RequestTallies
@@ -28,6 +32,8 @@ from client.clock import Clock
 from nips.errors import InvalidWrap
 from nips.event import VerifiedEvent, parse_event
 from nips.keys import PublicKey
+from nips.nip13 import committed_work
+from nips.nip59 import Rumor
 from storage.errors import StorageError, StorageKeyMissing
 from storage.interface import HERE, Added, InboxEntry, InboxId, Storage, Unreadable
 
@@ -47,6 +53,14 @@ class InboxRules:
     """How long a wrap's id is remembered: at least as long as a relay takes the wrap again."""
     keep_after_seconds: float
     """How long a request may be worked on before its wrap is written down."""
+    stranger_concurrency: int
+    """Workers at once for wraps from where no account is known to be."""
+    concurrency_each: int
+    """Workers at once for the requests of one key."""
+    max_waiting_each: int
+    """Requests of one key that wait for one of those."""
+    max_known_accounts: int
+    """Keys of accounts that are remembered, to know where they are."""
 
 
 class _Fate(Enum):
@@ -70,6 +84,13 @@ class _Waiting:
     """When it came, by the clock that never steps back."""
     is_kept: bool
     """It is in the store, or on its way there, so it is tried until it is done with."""
+    source: str = ""
+    is_known: bool = False
+    """Its source is an account."""
+    rumor: Rumor | None = None
+    """What is inside, once that was looked at and had to wait."""
+    has_seat: bool = False
+    """It waited for its author's other requests, and its turn has come."""
     fate: asyncio.Future[_Fate] | None = None
     """Who waits for it, unless it was kept first."""
     patience: asyncio.TimerHandle | None = None
@@ -116,28 +137,44 @@ class Inbox:
         # Connections and links bound how many wraps they bring at once.
         self._accepting: dict[InboxId, asyncio.Event] = {}
         # As long as the table that it mirrors, which holds `max_waiting` rows at most, and as many as are worked on.
-        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
+        self._line = Line[_Waiting](strangers_at_once=min(rules.stranger_concurrency, rules.concurrency))
+        self._askers = Askers[_Waiting](at_once_each=rules.concurrency_each, waiting_each=rules.max_waiting_each)
+        self._accounts: OrderedDict[PublicKey, None] = OrderedDict()
 
     @property
     def waiting(self) -> int:
         """How many wraps nobody works on yet."""
-        return self._queue.qsize()
+        return self._line.waiting + self._askers.waiting
 
-    async def accept(self, wrap: VerifiedEvent, *, link: str) -> Added:
+    async def accept(self, wrap: VerifiedEvent, *, link: str, origin: Origin = NOWHERE) -> Added:
         """See that a wrap is answered; the caller has checked form, signature, recipient and times."""
-        waiting = _Waiting(wrap, link, self._clock.now(), self._clock.monotonic(), is_kept=False)
+        account = next((key for key in origin.keys if key in self._accounts), None)
+        waiting = _Waiting(
+            wrap,
+            link,
+            self._clock.now(),
+            self._clock.monotonic(),
+            is_kept=False,
+            source=account or origin.sender or link,
+            is_known=account is not None,
+        )
         # Copies of a wrap wait for the first, so that they find what became of it.
         while (first := self._accepting.get(waiting.id)) is not None:
             await first.wait()
         under_way = self._accepting[waiting.id] = asyncio.Event()
         try:
             # What comes from other relays has nobody who waits for OK.
-            if link == HERE and self._queue.qsize() < self._rules.concurrency:
+            if link == HERE and self._is_soon(waiting):
                 return await self._answer_first(waiting)
             return await self._keep_first(waiting)
         finally:
             del self._accepting[waiting.id]
             under_way.set()
+
+    def _is_soon(self, waiting: _Waiting) -> bool:
+        # Those whose senders have gone meanwhile wait all the same, so their number has to end somewhere.
+        is_first = not self._line.waiting_of(waiting) and self._line.waiting < self._rules.max_waiting
+        return is_first or self._line.waiting_like(waiting) < self._rules.concurrency
 
     async def _answer_first(self, waiting: _Waiting) -> Added:
         match await self._fate_of(waiting):
@@ -156,23 +193,25 @@ class Inbox:
         loop = asyncio.get_running_loop()
         waiting.fate = loop.create_future()
         waiting.patience = loop.call_later(self._rules.keep_after_seconds, waiting.tell, _Fate.LATE)
-        self._queue.put_nowait(waiting)
+        self._line.put(waiting)
         try:
             return await waiting.fate
         finally:
             waiting.patience.cancel()
 
     async def _keep_first(self, waiting: _Waiting) -> Added:
+        if self._line.waiting_of(waiting) >= -(-self._rules.max_waiting // 2):
+            return Added.FULL
         try:
             added = await self._keep(waiting)
         except asyncio.CancelledError:
             # Nobody waits any more, but the wrap may be kept all the same, and sent again it is a duplicate: so it is
             # answered as if it was kept, which at worst repeats an answer. A full queue says that it was not.
-            if self._queue.qsize() < self._rules.max_waiting:
-                self._queue.put_nowait(waiting)
+            if self._line.waiting < self._rules.max_waiting:
+                self._line.put(waiting)
             raise
         if added is Added.ADDED:
-            self._queue.put_nowait(waiting)
+            self._line.put(waiting)
         return added
 
     async def _keep(self, waiting: _Waiting) -> Added:
@@ -182,13 +221,18 @@ class Inbox:
             added = await self._storage.inbox.add(
                 InboxEntry(wrap.id, waiting.link, received_at, wrap.to_json()),
                 seen_until=self._seen_until(waiting),
-                max_waiting=self._rules.max_waiting,
+                max_waiting=self._room_for(waiting),
             )
         except StorageError:
             waiting.is_kept = False
             raise
         waiting.is_kept = added is Added.ADDED
         return added
+
+    def _room_for(self, waiting: _Waiting) -> int:
+        # The last quarter is for accounts, as far as they are known before the wrap is open.
+        most = self._rules.max_waiting
+        return most if waiting.is_known else most - most // 4
 
     async def recover(self) -> int:
         """Take up what an earlier run left unanswered and return how many; call before anything is accepted."""
@@ -205,8 +249,8 @@ class Inbox:
                     log.error("wrap given up", extra={"facts": {"wrap": entry.wrap_id[:8], **where(error)}})
                     await self._storage.inbox.drop([entry.id])
                     continue
-                since = self._clock.monotonic()
-                self._queue.put_nowait(_Waiting(wrap, entry.link, entry.received_at, since, is_kept=True))
+                since, link = self._clock.monotonic(), entry.link
+                self._line.put(_Waiting(wrap, link, entry.received_at, since, is_kept=True, source=link))
                 count += 1
         return count
 
@@ -227,58 +271,78 @@ class Inbox:
 
     async def drain(self) -> None:
         """Return when everything accepted so far is answered."""
-        await self._queue.join()
+        await self._line.finished()
 
     async def _work(self) -> None:
         delay = FIRST_RETRY_SECONDS
         while True:
-            waiting = await self._queue.get()
+            waiting = await self._line.get()
             try:
-                if await self._see_through(waiting):
+                fate = await self._see_through(waiting)
+                if fate is None:
+                    self._line.leave(waiting)
+                    continue
+                if fate is not _Fate.TROUBLE:
                     delay = FIRST_RETRY_SECONDS
+                elif waiting.is_kept:
+                    await asyncio.sleep(delay)
+                    delay = min(2 * delay, LAST_RETRY_SECONDS)
+                    # At the end of the line, so that what fails for a reason of its own holds up nobody else.
+                    self._line.leave(waiting)
+                    self._line.again(waiting)
                     continue
-                if not waiting.is_kept:
-                    waiting.tell(_Fate.TROUBLE)
-                    continue
-                await asyncio.sleep(delay)
-                delay = min(2 * delay, LAST_RETRY_SECONDS)
-                # At the end of the queue, so that what fails for a reason of its own holds up nobody else.
-                self._queue.put_nowait(waiting)
+                waiting.tell(fate)
+                self._line.done(waiting)
             except asyncio.CancelledError:
                 # We stop: who still waits for OK keeps the wrap, and the next start answers it.
                 waiting.tell(_Fate.LATE)
                 raise
-            finally:
-                self._queue.task_done()
 
-    async def _see_through(self, waiting: _Waiting) -> bool:
-        """Tell whether a wrap is done with: False while the storage is in trouble."""
+    async def _see_through(self, waiting: _Waiting) -> _Fate | None:
+        """Return what became of a wrap, or None while it waits until others of its author's are done."""
         wrap = {"wrap": waiting.wrap.id[:8]}
-        fate = _Fate.DONE
         try:
             try:
-                fate = await self._answer(waiting)
+                return await self._open_and_answer(waiting)
             except Exception as error:
                 if is_passing(error):
                     raise
                 log.error("wrap given up", extra={"facts": {**wrap, **where(error)}})
-                fate = await self._let_go(waiting)
+                return await self._let_go(waiting)
         except (StorageError, SealingFailed) as error:
             log.warning("answer not stored, trying again", extra={"facts": {**wrap, **where(error)}})
             self._tallies.end(None, DEFERRED, self._clock.monotonic() - waiting.since)
-            return False
-        waiting.tell(fate)
-        return True
+            return _Fate.TROUBLE
 
-    async def _answer(self, waiting: _Waiting) -> _Fate:
-        wrap = waiting.wrap
+    async def _open_and_answer(self, waiting: _Waiting) -> _Fate | None:
+        rumor = waiting.rumor or await self._open(waiting.wrap)
+        if rumor is None:
+            return await self._let_go(waiting)
+        seat = Seat.TAKEN if waiting.has_seat else self._askers.enter(rumor.pubkey, waiting)
+        if seat is Seat.WAITS:
+            waiting.rumor = rumor
+            return None
+        try:
+            return await self._answer(waiting, rumor, is_crowded=seat is Seat.REFUSED)
+        finally:
+            waiting.has_seat = False
+            if seat is Seat.TAKEN and (following := self._askers.leave(rumor.pubkey)) is not None:
+                following.has_seat = True
+                self._line.again(following)
+
+    async def _open(self, wrap: VerifiedEvent) -> Rumor | None:
+        """Return the rumor that a wrap brings us, if it does."""
         try:
             rumor = await self._sealing.open(wrap)
             check_addressee(rumor, self._bridge)
         except (InvalidWrap, Dropped) as reason:
             log.debug("wrap dropped", extra={"facts": {"wrap": wrap.id[:8], "reason": str(reason)}})
             self._tallies.drop()
-            return await self._let_go(waiting)
+            return None
+        return rumor
+
+    async def _answer(self, waiting: _Waiting, rumor: Rumor, *, is_crowded: bool) -> _Fate:
+        wrap = waiting.wrap
         async with self._dispatcher.arrivals.enter(
             rumor,
             wrap_kind=wrap.kind,
@@ -286,14 +350,26 @@ class Inbox:
             wrap_id=wrap.id,
             link=waiting.link,
             hold=waiting.hold,
+            work_bits=committed_work(wrap),
         ) as arrival:
             if arrival is None:
                 return _Fate.DONE
+            arrival.on_account = partial(self._know, waiting, rumor.pubkey)
+            arrival.is_crowded = is_crowded
             await self._dispatcher.answer(arrival)
             arrival.is_answered = True
             outcome = SEEN if arrival.was_seen else arrival.outcome
             self._tallies.end(arrival.method, outcome, self._clock.monotonic() - waiting.since)
             return _Fate.KNOWN if arrival.was_seen else _Fate.DONE
+
+    def _know(self, waiting: _Waiting, account: PublicKey) -> None:
+        """Remember that a key is an account's, to know from where its wraps come."""
+        self._accounts[account] = None
+        self._accounts.move_to_end(account)
+        if len(self._accounts) > self._rules.max_known_accounts:
+            self._accounts.popitem(last=False)
+        waiting.source = account
+        self._line.promote(waiting)
 
     async def _let_go(self, waiting: _Waiting) -> _Fate:
         is_new = await self._storage.inbox.drop([waiting.id])

@@ -4,7 +4,8 @@ Balances of accounts are durable and are charged in the transaction that answers
 promised: promises are counted here, so that a hundred requests at once cannot start more work than there are permits.
 
 Refusals and repeats take no permit, but each is an answer that is wrapped and written down. They have a budget of their
-own, in memory, that nobody who asks honestly gets to see the end of.
+own, in memory, that nobody who asks honestly gets to see the end of; those without an account have another, so that
+however many of them come, accounts are answered.
 
 All figures come from one `PermitRules`, and count from the next request on when others are adopted. What somebody has
 left stays as many permits as it was, up to the new burst.
@@ -34,8 +35,11 @@ class PermitRules:
     free: Bucket
     """Of answers that take no permit, per key."""
     free_together: Bucket
+    """Of such answers to accounts, together."""
     max_keys: int
     """Keys that each limiter remembers in memory."""
+    least_work: int
+    """Bits of work from which on strangers have a limit of their own."""
 
 
 class AccountPermits:
@@ -61,7 +65,9 @@ class AccountPermits:
         recorded = balances.get(limiter)
         balance = refilled(recorded, bucket, now_ms) if recorded else full(bucket, now_ms)
         wanted = self._promised.get(key, 0) + 1
-        if missing_ms := wait_ms(balance, bucket, wanted):
+        # After the clock stepped back only the commit can begin to count from the new time, so it has to come to one.
+        is_ahead = recorded is not None and recorded.updated_ms > now_ms
+        if (missing_ms := wait_ms(balance, bucket, wanted)) and not is_ahead:
             raise RateLimited(limiter, missing_ms)
         self._promised[key] = wanted
         try:
@@ -108,14 +114,15 @@ class KeyLimits:
     @contextmanager
     def taken(self, key: str, now_ms: int) -> Iterator[None]:
         """Take one permit of a key, or raise `RateLimited`; it is given back when what it was taken for fails."""
-        self._charge(key, now_ms)
+        self.charge(key, now_ms)
         try:
             yield
         except BaseException:
-            self._give_back(key)
+            self.give_back(key)
             raise
 
-    def _charge(self, key: str, now_ms: int) -> None:
+    def charge(self, key: str, now_ms: int) -> None:
+        """Take one permit of a key, or raise `RateLimited`."""
         known = self._balances.pop(key, None)
         balance = refilled(known, self._bucket, now_ms) if known else full(self._bucket, now_ms)
         left = take(balance, self._bucket)
@@ -125,7 +132,13 @@ class KeyLimits:
         if left is None:
             raise RateLimited(self._limiter, wait_ms(balance, self._bucket))
 
-    def _give_back(self, key: str) -> None:
+    def wait_ms(self, key: str, now_ms: int) -> int:
+        """Return the wait until there is a permit; 0: there is one."""
+        known = self._balances.get(key)
+        return wait_ms(refilled(known, self._bucket, now_ms), self._bucket) if known else 0
+
+    def give_back(self, key: str) -> None:
+        """Put back one permit of a key."""
         balance = self._balances.get(key)
         if balance is not None:
             # Other figures may have been adopted since it was taken.
@@ -133,35 +146,60 @@ class KeyLimits:
             self._balances[key] = take(current, self._bucket, -1) or current
 
 
+# An id has 256 bits.
+_AMOUNTS_OF_WORK = 257
+
+
 class StrangerLimits:
-    """Limits on keys without an account: each by itself, and all of them together, because keys are free."""
+    """Limits on keys without an account: each by itself, and all of them together, because keys are free.
+
+    What they have together they have once for each bit of work on the wrap, from `least_work` on, and once without. So
+    whoever floods uses up only what others could have for the same work, and a newcomer gets past it with one bit more.
+    """
 
     def __init__(self, rules: PermitRules) -> None:
         self._calls = KeyLimits("info", rules.accounts["info"], max_keys=rules.max_keys)
         self._malformed = KeyLimits("invalid", rules.accounts["invalid"], max_keys=rules.max_keys)
-        self._together = KeyLimits("strangers", rules.strangers, max_keys=1)
+        self._refused = KeyLimits("free", rules.free, max_keys=rules.max_keys)
+        self._together = KeyLimits("strangers", rules.strangers, max_keys=_AMOUNTS_OF_WORK)
+        self._least_work = rules.least_work
 
     def adopt(self, rules: PermitRules) -> None:
         """Count by other figures."""
         self._calls.adopt(rules.accounts["info"], max_keys=rules.max_keys)
         self._malformed.adopt(rules.accounts["invalid"], max_keys=rules.max_keys)
-        self._together.adopt(rules.strangers, max_keys=1)
+        self._refused.adopt(rules.free, max_keys=rules.max_keys)
+        self._together.adopt(rules.strangers, max_keys=_AMOUNTS_OF_WORK)
+        self._least_work = rules.least_work
 
     @contextmanager
-    def call(self, key: str, now_ms: int) -> Iterator[None]:
+    def call(self, key: str, now_ms: int, *, work_bits: int = 0) -> Iterator[None]:
         """Take the permits for one call, or raise `RateLimited`; a call that fails costs nothing."""
-        with self._calls.taken(key, now_ms), self._together.taken("", now_ms):
+        with self._both(self._calls, key, now_ms, work_bits):
             yield
 
     @contextmanager
-    def malformed(self, key: str, now_ms: int) -> Iterator[None]:
+    def malformed(self, key: str, now_ms: int, *, work_bits: int = 0) -> Iterator[None]:
         """Take the permits for one answer to a malformed request, or raise `RateLimited`."""
-        with self._malformed.taken(key, now_ms), self._together.taken("", now_ms):
+        with self._both(self._malformed, key, now_ms, work_bits):
+            yield
+
+    @contextmanager
+    def refusal(self, key: str, now_ms: int, *, work_bits: int = 0) -> Iterator[None]:
+        """Take the permits for one refusal or repeat, or raise `RateLimited`; beyond them there is silence."""
+        with self._both(self._refused, key, now_ms, work_bits):
+            yield
+
+    @contextmanager
+    def _both(self, own: KeyLimits, key: str, now_ms: int, work_bits: int) -> Iterator[None]:
+        worked = work_bits if work_bits >= self._least_work else 0
+        # Together first: what is refused there leaves no trace of its key.
+        with self._together.taken(str(worked), now_ms), own.taken(key, now_ms):
             yield
 
 
 class FreeLimits:
-    """Limits on answers that take no permit, refusals and repeats: of each key, and of all keys together.
+    """Limits on answers to accounts that take no permit, refusals and repeats: of each key, and of all together.
 
     Beyond them there is silence. Any answer that says "too many" would itself be one more of what there are too many
     of, and keys are free: whoever wants to fill the disk or drown others would only have to ask for refusals. A request

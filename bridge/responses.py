@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bridge.errors import InvalidRequest, RateLimited, Refusal, code_of
+from bridge.errors import InvalidRequest, PowRequired, RateLimited, Refusal, code_of
 from nips import kinds
 from nips.keys import PublicKey
 from nips.nip59 import Rumor, make_rumor
@@ -32,6 +32,8 @@ def error_body(refusal: Refusal, catalogue: Catalogue, method: Method | None) ->
         error["retry_after"] = -(-refusal.wait_ms // 1000)
     if isinstance(refusal, InvalidRequest) and refusal.field is not None:
         error["field"] = refusal.field
+    if isinstance(refusal, PowRequired):
+        error["pow_bits"] = refusal.bits
     return {"error": error}
 
 

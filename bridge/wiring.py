@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
 from typing import Any
 
-from bridge.callers import AdmissionRules, Door
+from bridge.callers import Door
 from bridge.conditions import Conditions
 from bridge.destinations import Deliverer, Publisher
 from bridge.dispatcher import Dispatcher, DispatchRules
 from bridge.envelope import Freshness
-from bridge.errors import StartupError
 from bridge.events import CountingSink, Events, LogSink
 from bridge.http import Fetch
 from bridge.identity import Identity
 from bridge.inbox import Inbox, InboxRules
+from bridge.newcomers import Newcomers
 from bridge.outbox import Outbox, OutboxRules
 from bridge.permits import AccountPermits, FreeLimits, PermitRules, StrangerLimits
 from bridge.recorder import Recorder
@@ -29,17 +29,14 @@ from bridge.services.info import BridgeInfo
 from bridge.services.offered import OfferedServices
 from bridge.services.service import Service
 from bridge.services.turn import TurnGetCredentials
-from bridge.settings.accounts import LimiterSettings
 from bridge.settings.tree import Settings
 from bridge.tallies import RequestTallies
+from bridge.terms import admission_rules, bucket_of
 from bridge.turn.chain import ProviderChain
 from bridge.turn.names import Names
 from bridge.turn.rules import name_rules, relay_rules
 from client.clock import Clock
 from client.entropy import Entropy
-from nips.errors import InvalidEntity
-from nips.keys import PublicKey
-from nips.nip19 import parse_public_key_text
 from nips.nip59 import WrapWindow
 from protocol.catalogue import Catalogue
 from storage.interface import Storage
@@ -95,7 +92,7 @@ def build_core(settings: Settings, around: Surroundings) -> Core:
     rules = permit_rules(settings)
     permits = AccountPermits(around.storage.permits, rules.accounts, around.clock)
     strangers, free = StrangerLimits(rules), FreeLimits(rules)
-    door = Door(around.storage.accounts, admission_rules(settings), around.clock, around.entropy)
+    door = _door(settings, around)
     names = Names(name_rules(settings), around.clock, around.conditions)
     turn = _turn_credentials(settings, around, names)
     replies = _reply_writer(settings, around)
@@ -153,7 +150,7 @@ def build_services(
         pubkey=bridge,
         methods=lambda: sorted(offered),
         relays=around.relays,
-        admission=lambda: door.rules.admission,
+        terms=door,
         permits=permits,
     )
     return offered
@@ -175,11 +172,6 @@ def wrap_window(settings: Settings) -> WrapWindow:
     return WrapWindow(wraps.max_past_seconds, wraps.max_future_seconds, wraps.ephemeral_window_seconds)
 
 
-def bucket_of(figures: LimiterSettings) -> Bucket:
-    """Return a limiter's bucket."""
-    return Bucket(figures.burst, figures.refill_ms)
-
-
 def permit_rules(settings: Settings) -> PermitRules:
     """Return the figures of all limiters."""
     permits = settings.permits
@@ -189,28 +181,14 @@ def permit_rules(settings: Settings) -> PermitRules:
         free=bucket_of(permits.free),
         free_together=bucket_of(permits.free_together),
         max_keys=permits.max_tracked_keys,
+        least_work=settings.accounts.work.min_bits,
     )
 
 
-def admission_rules(settings: Settings) -> AdmissionRules:
-    """Return who may call; raise `StartupError` for a key that is none."""
-    accounts = settings.accounts
-    return AdmissionRules(
-        accounts.admission,
-        _keys("accounts.allow", accounts.allow),
-        _keys("accounts.blocked", accounts.blocked),
-        accounts.max_accounts,
-    )
-
-
-def _keys(setting: str, texts: Collection[str]) -> frozenset[PublicKey]:
-    keys = set()
-    for text in texts:
-        try:
-            keys.add(parse_public_key_text(text))
-        except InvalidEntity as error:
-            raise StartupError(f"{setting}: {text!r} is no public key: {error}") from None
-    return frozenset(keys)
+def _door(settings: Settings, around: Surroundings) -> Door:
+    rules, storage = admission_rules(settings), around.storage
+    newcomers = Newcomers(storage.accounts, storage.permits, rules.joining, clock=around.clock, entropy=around.entropy)
+    return Door(storage.accounts, newcomers, rules)
 
 
 def _reply_writer(settings: Settings, around: Surroundings) -> ReplyWriter:
@@ -280,6 +258,10 @@ def _inbox_rules(settings: Settings) -> InboxRules:
         concurrency=settings.inbox.concurrency,
         seen_seconds=_seen_seconds(settings),
         keep_after_seconds=settings.inbox.keep_after_seconds,
+        stranger_concurrency=settings.inbox.stranger_concurrency,
+        concurrency_each=settings.inbox.concurrency_each,
+        max_waiting_each=settings.inbox.max_waiting_each,
+        max_known_accounts=settings.permits.max_tracked_keys,
     )
 
 

@@ -78,7 +78,7 @@ class BridgeLimits:
     retry_seconds: float = 8.0
     """Wait for the answer before the first repetition; it doubles with each further one."""
     max_pow_bits: int = 20
-    """Work (NIP-13) that is done at most to become an account: 20 bits take some seconds. 0: none."""
+    """Work (NIP-13) that is done at most to become an account: a million attempts on average. 0: none."""
 
 
 def _new_future() -> asyncio.Future[Any]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
+from storage.permits import Permit
+
 DAY_SECONDS: Final = 86_400
 
 
@@ -61,6 +63,8 @@ class AdmissionFailed(StrEnum):
     """There are as many as there may be."""
     INVITE_UNKNOWN = "invite_unknown"
     """There is no such invite, or it is over, or was used as often as it may be."""
+    BUDGET = "budget"
+    """The permit that it was to be made with is gone."""
     REVOKED = "revoked"
     """The key was a device that was revoked, and is refused until somebody registers it anew."""
 
@@ -182,9 +186,12 @@ class Accounts(Protocol):
         """Return the account for which a key may act, and the device it is."""
 
     async def admit(
-        self, new: NewAccount, *, max_accounts: int, invite: str | None = None
+        self, new: NewAccount, *, max_accounts: int, invite: str | None = None, budget: Permit | None = None
     ) -> tuple[Account, Device] | AdmissionFailed:
-        """Make an account with its primary device and use up one use of an invite, or return the one that is there."""
+        """Make an account with its primary device, or return the one that is there.
+
+        One that is made uses up one use of an invite, and takes a permit, as far as these are given.
+        """
 
     async def devices(self, account: int) -> Sequence[Device]:
         """Return an account's devices, the primary first."""

@@ -19,13 +19,16 @@ from storage.account_interface import (
     NewAccount,
     Standing,
 )
+from storage.balances import balance_after, record_balance
 from storage.database import Database
 from storage.devices import COLUMNS, devices_of, insert_device, pubkey_index, read_device
 from storage.encryption import Vault, place
 from storage.erasure import erase_account
 from storage.errors import StorageFull
+from storage.interface import NoPermit
 from storage.invites import use_invite
 from storage.key_numbers import ERASED_UNTIL, number_of, read_key
+from storage.permits import Balance, Permit
 
 _ACCOUNT: Final = "a.number, a.identity, a.admitted_day"
 _FROM: Final = "FROM devices AS d JOIN accounts AS a ON a.number = d.account WHERE d.pubkey = ?"
@@ -56,11 +59,13 @@ class SqliteAccounts:
         return await self._database.readers.run(lambda connection: find_caller(connection, vault, device_pubkey))
 
     async def admit(
-        self, new: NewAccount, *, max_accounts: int, invite: str | None = None
+        self, new: NewAccount, *, max_accounts: int, invite: str | None = None, budget: Permit | None = None
     ) -> tuple[Account, Device] | AdmissionFailed:
-        """Make an account with its primary device and use up one use of an invite, or return the one that is there."""
+        """Make an account with its primary device, or return the one that is there."""
         vault = self._database.vault
-        return await self._database.writer.run(lambda connection: _admit(connection, vault, new, max_accounts, invite))
+        return await self._database.writer.run(
+            lambda connection: _admit(connection, vault, new, max_accounts, invite, budget)
+        )
 
     async def devices(self, account: int) -> Sequence[Device]:
         """Return an account's devices, the primary first."""
@@ -143,7 +148,12 @@ def erase_account_of(
 
 
 def _admit(
-    connection: sqlite3.Connection, vault: Vault, new: NewAccount, max_accounts: int, invite: str | None
+    connection: sqlite3.Connection,
+    vault: Vault,
+    new: NewAccount,
+    max_accounts: int,
+    invite: str | None,
+    budget: Permit | None,
 ) -> tuple[Account, Device] | AdmissionFailed:
     if there := find_caller(connection, vault, new.pubkey):
         return there
@@ -153,8 +163,13 @@ def _admit(
     (amount,) = connection.execute("SELECT amount FROM counts WHERE name = 'accounts'").fetchone()
     if amount >= max_accounts:
         return AdmissionFailed.FULL
+    left = balance_after(connection, vault, budget, None) if budget else None
+    if isinstance(left, NoPermit):
+        return AdmissionFailed.BUDGET
     if invite is not None and not use_invite(connection, vault, invite, new.now):
         return AdmissionFailed.INVITE_UNKNOWN
+    if budget is not None and isinstance(left, Balance):
+        record_balance(connection, budget, left)
     identity = vault.encrypt_json(place("accounts", "identity", number), [new.pubkey, new.pni_salt.hex(), new.now])
     connection.execute(
         "INSERT INTO accounts (number, identity, admitted_day) VALUES (?, ?, ?)", (number, identity, new.day)

@@ -20,6 +20,7 @@ from storage.account_interface import Device as Device
 from storage.account_interface import NewAccount as NewAccount
 from storage.errors import DamagedValue, StorageKeyMissing
 from storage.permits import Balance, Bucket
+from storage.permits import Permit as Permit
 from storage.relay_interface import Added as Added
 from storage.relay_interface import Deletions, GiftWraps, PublicEvents
 
@@ -59,16 +60,6 @@ class Unreadable:
     """Stands for an entry that does not decrypt."""
 
     reason: DamagedValue | StorageKeyMissing
-
-
-@dataclass(frozen=True, slots=True)
-class Permit:
-    """One permit to be taken from (limiter, account) in the transaction that answers."""
-
-    limiter: str
-    account: int
-    bucket: Bucket
-    now_ms: int
 
 
 @dataclass(frozen=True, slots=True)

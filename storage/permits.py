@@ -35,6 +35,16 @@ class Balance:
     updated_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """One permit to be taken from (limiter, account) in the transaction that uses it."""
+
+    limiter: str
+    account: int
+    bucket: Bucket
+    now_ms: int
+
+
 def full(bucket: Bucket, now_ms: int) -> Balance:
     """Return the balance of somebody who has taken nothing yet."""
     return Balance(bucket.full_ms, bucket.refill_ms, now_ms)

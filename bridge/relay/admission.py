@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from bridge.line import NOWHERE, Origin
 from bridge.relay.limits import PublishLimits
 from bridge.relay.rates import MailboxRates
 from bridge.relay.refusals import AuthRequired, Blocked, RateLimited, Restricted, Unacceptable, WorkNeeded, slow_down
@@ -53,7 +54,7 @@ Keeping = Callable[[], Awaitable["Verdict"]]
 class WrapInbox(Protocol):
     """Where wraps for the bridge itself go."""
 
-    async def accept(self, wrap: VerifiedEvent, *, link: str) -> Added:
+    async def accept(self, wrap: VerifiedEvent, *, link: str, origin: Origin) -> Added:
         """Keep a wrap until it is answered; return when that is durable."""
         ...
 
@@ -139,6 +140,8 @@ class Admission:
             return self._withdraw(verified, named, now)
         if way == self._keep_wrap:
             way = partial(self._keep_wrap, sender=sender)
+        if way == self._hand_over:
+            return partial(self._take_over, verified, Origin(tuple(keys), sender))
         return partial(self._keep, verified, way)
 
     async def recall(self) -> None:
@@ -158,8 +161,6 @@ class Admission:
         added = way(event)
         if not isinstance(added, Added):
             added = await added
-        if way == self._hand_over and added is not Added.FULL:
-            return self._remember(event, added)
         return _verdict(added)
 
     def _withdraw(self, request: VerifiedEvent, named: Deletion | None, now: int) -> Keeping:
@@ -243,8 +244,12 @@ class Admission:
         ways.pop(kinds.AUTH, None)
         return ways
 
-    async def _hand_over(self, wrap: VerifiedEvent) -> Added:
-        return await self._inbox.accept(wrap, link=HERE)
+    async def _take_over(self, wrap: VerifiedEvent, origin: Origin) -> Verdict:
+        added = await self._hand_over(wrap, origin)
+        return _verdict(added) if added is Added.FULL else self._remember(wrap, added)
+
+    async def _hand_over(self, wrap: VerifiedEvent, origin: Origin = NOWHERE) -> Added:
+        return await self._inbox.accept(wrap, link=HERE, origin=origin)
 
     async def _keep_wrap(self, wrap: VerifiedEvent, sender: str = "") -> Added:
         recipient, expires_at = recipient_of(wrap), expiration(wrap)

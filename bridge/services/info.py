@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from bridge.callers import Caller
 from bridge.permits import AccountPermits
@@ -11,6 +12,19 @@ from bridge.services.service import Outcome, Params
 from bridge.settings.accounts import Admission
 from nips.keys import PublicKey
 from storage.permits import Bucket
+
+
+class Terms(Protocol):
+    """On what terms keys get accounts, as of now."""
+
+    @property
+    def admission(self) -> Admission:
+        """The word for who gets one."""
+        ...
+
+    async def pow_bits(self) -> int:
+        """Return the work that a new one costs; 0: none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +35,7 @@ class BridgeInfo:
     pubkey: PublicKey
     methods: Callable[[], Sequence[str]]
     relays: Callable[[], Sequence[str]]
-    admission: Callable[[], Admission]
+    terms: Terms
     permits: AccountPermits
 
     async def __call__(self, params: Params, caller: Caller) -> Outcome:
@@ -31,8 +45,8 @@ class BridgeInfo:
             "pubkey": self.pubkey,
             "methods": list(self.methods()),
             "relays": list(self.relays()),
-            "admission": self.admission().value,
-            "pow_bits": 0,
+            "admission": self.terms.admission.value,
+            "pow_bits": await self.terms.pow_bits(),
             "limits": {limiter: bucket_figures(bucket) for limiter, bucket in self.permits.buckets.items()},
             "zk": None,
         }

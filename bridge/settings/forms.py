@@ -16,6 +16,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _SOME_ADDRESS = "192.0.2.1"
 _NPUB = re.compile(r"npub1[02-9ac-hj-np-z]{58}")
 _KIND_WINDOW = re.compile(r"[0-9]{1,5} [0-9]{1,10} [0-9]{1,10}")
+_DOMAIN = re.compile(r"(?P<name>[a-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?")
 _HEX_KEY = re.compile(r"[0-9a-f]{64}")
 
 
@@ -103,6 +104,14 @@ def account_key(value: str) -> str | None:
     if _NPUB.fullmatch(value) or _HEX_KEY.fullmatch(value):
         return None
     return "use an npub, or a public key in 64 lower-case hex digits"
+
+
+def domain(value: str) -> str | None:
+    """Ask for the domain of a NIP-05 address, with a port if it has another than HTTPS has."""
+    match = _DOMAIN.fullmatch(value)
+    if match and is_host(match["name"]) and (match["port"] is None or 0 < int(match["port"]) < 65536):
+        return None
+    return "use a domain in lower case, such as example.org"
 
 
 def file(value: str) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
+from bridge.settings.accounts import Admission
 from bridge.settings.problems import Problem
 from bridge.settings.relay_url import relay_identity
 from bridge.settings.tree import Settings
@@ -85,6 +86,13 @@ PAIRS = (
     _at_most("replies.backdate_max_seconds", "wraps.max_past_seconds"),
     _at_most("upstream.backoff_first_seconds", "upstream.backoff_max_seconds"),
     _at_most("inbox.concurrency", "inbox.max_waiting"),
+    _at_most("accounts.work.min_bits", "accounts.work.max_bits"),
+    _at_most("accounts.domains.ttl_seconds", "accounts.domains.stale_seconds"),
+    Pair(
+        ("accounts.allow_domains", "accounts.admission"),
+        lambda settings: not settings.accounts.allow_domains or settings.accounts.admission is Admission.ALLOWLIST,
+        'set accounts.admission to "allowlist", or take the domains out: nobody else is asked for them',
+    ),
     _at_most("storage.max_batch", "storage.max_queue"),
     Pair(
         ("bridge.public_url", "relay.host"),

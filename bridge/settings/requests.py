@@ -21,6 +21,19 @@ class InboxSettings:
         most=10_000_000,
     )
     concurrency: int = number(64, "Requests that are worked on at once.", least=1, most=10_000)
+    stranger_concurrency: int = number(
+        16,
+        "The same for wraps from connections that proved the key of no account; a quarter of it while others come"
+        " from some that did.",
+        least=1,
+        most=10_000,
+    )
+    concurrency_each: int = number(
+        16, "Requests of one key that are worked on at once; further ones wait.", least=1, most=10_000
+    )
+    max_waiting_each: int = number(
+        1000, "Requests of one key that wait for that; further ones are refused.", least=1, most=10_000_000
+    )
     keep_after_seconds: float = number(
         0.5,
         "Time after which a request that is still being worked on is written down and acknowledged; what is answered "

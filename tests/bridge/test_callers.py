@@ -1,26 +1,43 @@
-"""Who is let in, as whom, and what is made of them."""
+"""Who is let in, and as whom."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 
 from bridge.callers import AccountCaller, AdmissionRules, AnonymousCaller, Caller, Door
-from bridge.errors import Forbidden, Unauthorized, Unavailable
+from bridge.errors import Forbidden, PowRequired, Unauthorized, Unavailable
+from bridge.newcomers import Newcomers, Offer
 from bridge.settings.accounts import Admission
+from bridge.terms import admission_rules
 from nips.keys import PublicKey
 from protocol.catalogue import load_catalogue
+from storage.account_interface import Standing
+from storage.interface import Dossier
 from storage.sqlite import SqliteStorage
 from tests.support.clock import FixedClock
 from tests.support.entropy import SeededEntropy
-from tests.support.pipeline import Client, a_storage
+from tests.support.pipeline import Client, a_storage, settings_with
 
 METHODS = load_catalogue().methods
-INFO, ACCOUNT, TURN = METHODS["bridge.info"], METHODS["account.get"], METHODS["turn.get_credentials"]
+NAMES = ["bridge.info", "account.get", "turn.get_credentials"]
 ALICE, BOB = Client("alice").key, Client("bob").key
+
+
+@dataclass
+class House:
+    """A door, and what is behind it."""
+
+    door: Door
+    storage: SqliteStorage
+
+    async def admit(self, key: PublicKey, method: str = "account.get", offer: Offer | None = None) -> Caller:
+        """Let a key in by what is on record of it."""
+        dossier = await self.storage.requests.look_up(asker=key, request_id="r", rumor_id="00" * 32)
+        return await self.door.admit(key, dossier, METHODS[method], offer or Offer())
 
 
 @pytest.fixture
@@ -29,117 +46,154 @@ async def storage(tmp_path: Path) -> AsyncIterator[SqliteStorage]:
         yield storage
 
 
-def a_door(
-    storage: SqliteStorage,
+def rules(
     *,
     admission: Admission = Admission.OPEN,
     allowed: Collection[PublicKey] = (),
     blocked: Collection[PublicKey] = (),
     max_accounts: int = 10,
-    clock: FixedClock | None = None,
-) -> Door:
-    rules = AdmissionRules(admission, allowed, blocked, max_accounts)
-    return Door(storage.accounts, rules, clock or FixedClock(), SeededEntropy())
+    budget: int = 10,
+) -> AdmissionRules:
+    changes = {
+        "accounts.admission": admission,
+        "accounts.allow": tuple(allowed),
+        "accounts.blocked": tuple(blocked),
+        "accounts.max_accounts": max_accounts,
+        "accounts.budget.burst": budget,
+    }
+    return admission_rules(settings_with(changes))
 
 
-async def admitted(door: Door, key: PublicKey, method_name: str = "account.get") -> Caller:
-    return await door.admit(key, await door.known(key), METHODS[method_name])
+def a_house(
+    storage: SqliteStorage, terms: AdmissionRules | None = None, *, listed: Collection[PublicKey] = ()
+) -> House:
+    terms = terms or rules()
+    newcomers = Newcomers(storage.accounts, storage.permits, terms.joining, clock=FixedClock(), entropy=SeededEntropy())
+    return House(Door(storage.accounts, newcomers, terms, listed=frozenset(listed)), storage)
 
 
 async def test_a_key_that_never_called_is_unknown(storage: SqliteStorage) -> None:
-    assert await a_door(storage).known(ALICE) is None
+    assert await a_house(storage).door.known(ALICE) is None
 
 
-async def test_a_first_request_makes_an_account_and_its_primary_device(storage: SqliteStorage) -> None:
-    clock = FixedClock(1_800_000_000)
-    caller = await admitted(a_door(storage, clock=clock), ALICE)
-    assert isinstance(caller, AccountCaller)
-    midnight = 1_799_971_200
-    assert (caller.account.pubkey, caller.account.admitted_day) == (ALICE, midnight)
-    assert len(caller.account.pni_salt) == 16
-    device = caller.device
-    assert (device.pubkey, device.is_primary, device.registered_day, device.last_seen_day) == (
-        ALICE,
-        True,
-        midnight,
-        midnight,
-    )
-    assert UUID(device.device_id).version == 4
-
-
-async def test_an_account_is_made_once(storage: SqliteStorage) -> None:
-    door = a_door(storage)
-    first = await admitted(door, ALICE)
-    assert await admitted(door, ALICE) == first
-    assert await door.admit(ALICE, None, ACCOUNT) == first
-    assert await door.known(ALICE) == first
-
-
-async def test_accounts_have_salts_and_devices_of_their_own(storage: SqliteStorage) -> None:
-    door = a_door(storage)
-    one, two = await admitted(door, ALICE), await admitted(door, BOB)
-    assert isinstance(one, AccountCaller)
-    assert isinstance(two, AccountCaller)
-    assert one.account.pni_salt != two.account.pni_salt
-    assert one.device.device_id != two.device.device_id
+async def test_a_first_request_makes_an_account_and_later_ones_find_it(storage: SqliteStorage) -> None:
+    house = a_house(storage)
+    first = await house.admit(ALICE)
+    assert isinstance(first, AccountCaller)
+    assert await house.admit(ALICE) == first
+    assert await house.door.known(ALICE) == first
 
 
 async def test_a_stranger_that_asks_who_we_are_stays_a_stranger(storage: SqliteStorage) -> None:
-    door = a_door(storage)
-    assert await admitted(door, ALICE, "bridge.info") == AnonymousCaller(ALICE)
-    assert await door.known(ALICE) is None
+    house = a_house(storage)
+    assert await house.admit(ALICE, "bridge.info") == AnonymousCaller(ALICE)
+    assert await house.door.known(ALICE) is None
 
 
 async def test_an_account_that_asks_who_we_are_is_that_account(storage: SqliteStorage) -> None:
-    door = a_door(storage)
-    account = await admitted(door, ALICE)
-    assert await admitted(door, ALICE, "bridge.info") == account
+    house = a_house(storage)
+    account = await house.admit(ALICE)
+    assert await house.admit(ALICE, "bridge.info") == account
+
+
+async def test_beyond_the_budget_newcomers_are_asked_for_work_and_accounts_never(storage: SqliteStorage) -> None:
+    house = a_house(storage, rules(budget=1))
+    account = await house.admit(ALICE)
+    with pytest.raises(PowRequired):
+        await house.admit(BOB)
+    assert await house.admit(ALICE) == account
+    assert await house.admit(BOB, "bridge.info") == AnonymousCaller(BOB)
+    assert isinstance(await house.admit(BOB, offer=Offer(work_bits=16)), AccountCaller)
+
+
+async def test_under_invite_a_code_makes_an_account_that_needs_none_afterwards(storage: SqliteStorage) -> None:
+    await storage.invites.create("code", uses=1, expires_at=None, note="", now=0, max_invites=10)
+    house = a_house(storage, rules(admission=Admission.INVITE))
+    with pytest.raises(Unauthorized):
+        await house.admit(ALICE)
+    account = await house.admit(ALICE, offer=Offer(invite="code"))
+    assert await house.admit(ALICE) == account
 
 
 async def test_a_key_on_the_allowlist_gets_an_account(storage: SqliteStorage) -> None:
-    door = a_door(storage, admission=Admission.ALLOWLIST, allowed={ALICE})
-    assert isinstance(await admitted(door, ALICE), AccountCaller)
+    house = a_house(storage, rules(admission=Admission.ALLOWLIST, allowed={ALICE}, budget=1))
+    assert isinstance(await house.admit(ALICE), AccountCaller)
 
 
-@pytest.mark.parametrize("method", [ACCOUNT, TURN], ids=lambda method: method.name)
-async def test_a_key_that_is_not_on_the_allowlist_is_refused(storage: SqliteStorage, method: object) -> None:
-    door = a_door(storage, admission=Admission.ALLOWLIST, allowed={ALICE})
+async def test_a_key_that_an_allowed_domain_lists_gets_an_account(storage: SqliteStorage) -> None:
+    house = a_house(storage, rules(admission=Admission.ALLOWLIST), listed={ALICE})
+    assert isinstance(await house.admit(ALICE), AccountCaller)
     with pytest.raises(Unauthorized):
-        await door.admit(BOB, None, method)  # type: ignore[arg-type]
-    assert await door.known(BOB) is None
+        await house.admit(BOB)
+
+
+async def test_a_domain_lets_nobody_in_under_another_admission(storage: SqliteStorage) -> None:
+    house = a_house(storage, rules(admission=Admission.INVITE), listed={ALICE})
+    with pytest.raises(Unauthorized):
+        await house.admit(ALICE)
+
+
+@pytest.mark.parametrize("method", NAMES[1:])
+async def test_a_key_that_is_not_on_the_allowlist_is_refused(storage: SqliteStorage, method: str) -> None:
+    house = a_house(storage, rules(admission=Admission.ALLOWLIST, allowed={ALICE}))
+    with pytest.raises(Unauthorized):
+        await house.admit(BOB, method, Offer(invite="code", work_bits=64))
+    assert await house.door.known(BOB) is None
 
 
 async def test_a_key_that_is_not_on_the_allowlist_may_ask_who_we_are(storage: SqliteStorage) -> None:
-    door = a_door(storage, admission=Admission.ALLOWLIST)
-    assert await admitted(door, BOB, "bridge.info") == AnonymousCaller(BOB)
+    house = a_house(storage, rules(admission=Admission.ALLOWLIST))
+    assert await house.admit(BOB, "bridge.info") == AnonymousCaller(BOB)
 
 
 async def test_an_account_taken_off_the_allowlist_is_refused_at_once(storage: SqliteStorage) -> None:
-    await admitted(a_door(storage), ALICE)
-    door = a_door(storage, admission=Admission.ALLOWLIST, allowed={BOB})
+    house = a_house(storage)
+    await house.admit(ALICE)
+    house.door.adopt(rules(admission=Admission.ALLOWLIST, allowed={BOB}))
+    assert house.door.admission is Admission.ALLOWLIST
     with pytest.raises(Unauthorized):
-        await admitted(door, ALICE)
-    assert await admitted(door, ALICE, "bridge.info") == AnonymousCaller(ALICE)
+        await house.admit(ALICE)
+    assert await house.admit(ALICE, "bridge.info") == AnonymousCaller(ALICE)
 
 
-@pytest.mark.parametrize("name", ["bridge.info", "account.get", "turn.get_credentials"])
+@pytest.mark.parametrize("name", NAMES)
 async def test_a_blocked_account_may_call_nothing(storage: SqliteStorage, name: str) -> None:
-    await admitted(a_door(storage), ALICE)
+    house = a_house(storage)
+    await house.admit(ALICE)
+    house.door.adopt(rules(blocked={ALICE}))
     with pytest.raises(Forbidden):
-        await admitted(a_door(storage, blocked={ALICE}), ALICE, name)
+        await house.admit(ALICE, name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_key_that_was_blocked_while_we_run_may_call_nothing(storage: SqliteStorage, name: str) -> None:
+    house = a_house(storage)
+    await house.admit(ALICE)
+    for key in (ALICE, BOB):
+        await storage.accounts.block(key)
+        with pytest.raises(Forbidden):
+            await house.admit(key, name)
 
 
 async def test_a_blocked_key_never_becomes_an_account(storage: SqliteStorage) -> None:
-    door = a_door(storage, admission=Admission.ALLOWLIST, allowed={ALICE}, blocked={ALICE})
+    house = a_house(storage, rules(admission=Admission.ALLOWLIST, allowed={ALICE}, blocked={ALICE}))
     with pytest.raises(Forbidden):
-        await admitted(door, ALICE)
+        await house.admit(ALICE)
+    assert await house.door.known(ALICE) is None
+
+
+async def test_a_revoked_device_is_a_stranger_that_never_becomes_an_account(storage: SqliteStorage) -> None:
+    door, revoked = a_house(storage).door, Dossier(None, None, {}, None, standing=Standing.REVOKED)
+    with pytest.raises(Unauthorized):
+        await door.admit(ALICE, revoked, METHODS["account.get"], Offer(work_bits=64))
+    assert await door.admit(ALICE, revoked, METHODS["bridge.info"], Offer()) == AnonymousCaller(ALICE)
     assert await door.known(ALICE) is None
 
 
 async def test_beyond_max_accounts_nobody_new_gets_in_and_the_old_ones_stay(storage: SqliteStorage) -> None:
-    door = a_door(storage, max_accounts=1)
-    await admitted(door, ALICE)
+    house = a_house(storage, rules(max_accounts=1))
+    await house.admit(ALICE)
     with pytest.raises(Unavailable):
-        await admitted(door, BOB)
-    assert isinstance(await admitted(door, ALICE), AccountCaller)
-    assert await admitted(door, BOB, "bridge.info") == AnonymousCaller(BOB)
+        await house.admit(BOB)
+    assert isinstance(await house.admit(ALICE), AccountCaller)
+    assert await house.admit(BOB, "bridge.info") == AnonymousCaller(BOB)

@@ -115,6 +115,8 @@ async def test_a_clock_that_is_set_back_adds_nothing_and_locks_nobody_out(tmp_pa
         bridge.clock.set_back(3600)
         error = (await bridge.ask(ALICE, TURN)).error
         assert (error["code"], error["retry_after"]) == (LIMITED, 600)
+        bridge.clock.advance(600)
+        assert await codes(bridge, 2) == [None, LIMITED]
 
 
 @pytest.mark.parametrize(
@@ -283,10 +285,37 @@ async def test_only_refusals_that_were_answered_are_counted(tmp_path: Path) -> N
 
 async def test_many_keys_share_one_limit_of_free_answers(tmp_path: Path) -> None:
     async with a_pipeline(tmp_path, changes={"permits.free_together.burst": 3}) as bridge:
+        accounts = [Client(f"account {number}") for number in range(5)]
+        for each in accounts:
+            await bridge.ask(each, TURN)
+        answered = [await amounts(bridge, each, bridge.request(each, "no.such")) for each in accounts]
+        assert answered == [[1], [1], [1], [0], [0]]
+        assert await codes(bridge, 1) == [None]
+
+
+async def test_refusals_of_strangers_use_up_nothing_that_accounts_need(tmp_path: Path) -> None:
+    changes = {"permits.free_together.burst": 1, "permits.strangers.burst": 3}
+    async with a_pipeline(tmp_path, changes=changes) as bridge:
+        await bridge.ask(ALICE, TURN)
         strangers = [Client(f"stranger {number}") for number in range(5)]
         answered = [await amounts(bridge, each, bridge.request(each, "no.such")) for each in strangers]
         assert answered == [[1], [1], [1], [0], [0]]
-        assert await codes(bridge, 1) == [None]
+        assert await amounts(bridge, ALICE, bridge.request(ALICE, "no.such")) == [1]
+
+
+async def test_strangers_are_heard_past_a_flood_for_work_that_the_flood_does_not_do(tmp_path: Path) -> None:
+    changes = {"permits.strangers.burst": 1, "accounts.work.min_bits": 4}
+    async with a_pipeline(tmp_path, changes=changes) as bridge:
+
+        async def is_heard(number: int, bits: int) -> bool:
+            stranger = Client(f"stranger {number}")
+            wrap = bridge.wrap(bridge.request(stranger, "no.such"), stranger, work_bits=bits)
+            await bridge.give(wrap)
+            return len(await bridge.answers(stranger)) == 1
+
+        bits = [0, 0, 3, 4, 4, 5, 5, 0]
+        heard = [await is_heard(number, each) for number, each in enumerate(bits)]
+        assert heard == [True, False, False, True, False, True, False, False]
 
 
 async def test_all_wraps_of_a_request_that_meets_silence_leave_the_inbox(tmp_path: Path) -> None:

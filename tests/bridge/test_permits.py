@@ -239,6 +239,7 @@ def rules(
     free_together: int = 10,
     refill_ms: int = 1000,
     max_keys: int = 100,
+    least_work: int = 16,
 ) -> PermitRules:
     return PermitRules(
         accounts={"info": Bucket(call, refill_ms), "invalid": Bucket(malformed, refill_ms)},
@@ -246,6 +247,7 @@ def rules(
         free=Bucket(free, refill_ms),
         free_together=Bucket(free_together, 100),
         max_keys=max_keys,
+        least_work=least_work,
     )
 
 

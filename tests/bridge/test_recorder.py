@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.arrivals import Arrival
+from bridge.newcomers import Offer
 from bridge.recorder import Recorder, Stored
 from client.envelope import Reply
 from nips.nip40 import expiration
@@ -54,7 +55,8 @@ async def an_arrival(bridge: Pipeline, rumor: Rumor | None = None, *, wraps: int
 
 async def stored_for(bridge: Pipeline, arrival: Arrival, request_id: str = "r1") -> Stored:
     door = bridge.core.inbox._dispatcher._door
-    caller = await door.admit(ALICE.key, await door.known(ALICE.key), load_catalogue().methods["account.get"])
+    dossier = await bridge.storage.requests.look_up(asker=ALICE.key, request_id=request_id, rumor_id=arrival.rumor.id)
+    caller = await door.admit(ALICE.key, dossier, load_catalogue().methods["account.get"], Offer())
     return Stored(RequestKey(ALICE.key, request_id, arrival.rumor.id, DIGEST), caller)
 
 

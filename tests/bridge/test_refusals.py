@@ -72,6 +72,7 @@ SCENARIOS: list[tuple[str, Scenario, Json, Exception | None]] = [
     ("BRIDGE_INVALID_REQUEST", malformed, {}, None),
     ("BRIDGE_INVALID_REQUEST", wrong_params, {}, None),
     ("BRIDGE_UNAUTHORIZED", not_admitted, ALLOWLIST, None),
+    ("BRIDGE_POW_REQUIRED", one_account_too_many, {"accounts.budget.burst": 1}, None),
     ("BRIDGE_FORBIDDEN", not_admitted, {"accounts.blocked": (ALICE.key,)}, None),
     ("BRIDGE_UNKNOWN_METHOD", unknown_method, {}, None),
     ("BRIDGE_CONFLICT", id_used_twice, {}, None),
@@ -112,6 +113,7 @@ async def test_a_code_is_reached_and_says_what_the_contract_says(
     assert error["retry"] is (STATUSES[code] in (429, 500, 503))
     assert ("retry_after" in error) is (STATUSES[code] == 429)
     assert ("field" in error) is (STATUSES[code] == 400)
+    assert ("pow_bits" in error) is (STATUSES[code] == 402)
     assert "planted" not in answer.rumor.content
 
 

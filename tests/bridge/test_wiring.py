@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import StartupError
-from bridge.settings.accounts import Admission, LimiterSettings
 from bridge.settings.tree import Settings
-from bridge.wiring import admission_rules, bucket_of, wrap_window
-from nips.nip19 import encode_npub
+from bridge.terms import bucket_of
+from bridge.wiring import wrap_window
 from nips.nip59 import WrapWindow
 from protocol.catalogue import load_catalogue
 from storage.permits import Bucket
@@ -35,38 +33,10 @@ def test_the_default_figures_are_those_of_the_contract(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize(("seconds", "refill_ms"), [(1, 1000), (0.1, 100), (0.001, 1), (600, 600_000), (1.5, 1500)])
-def test_refill_is_counted_in_milliseconds(seconds: float, refill_ms: int) -> None:
-    assert bucket_of(LimiterSettings(burst=7, refill_seconds=seconds)) == Bucket(7, refill_ms)
-
-
 def test_wraps_are_judged_by_the_windows_of_the_settings() -> None:
     changes = {"wraps.max_past_seconds": 1000, "wraps.max_future_seconds": 100, "wraps.ephemeral_window_seconds": 30}
     assert wrap_window(settings_with(changes)) == WrapWindow(1000, 100, 30)
     assert wrap_window(Settings()) == WrapWindow()
-
-
-# --- who may call
-
-
-def test_keys_are_named_as_people_name_them() -> None:
-    changes = {
-        "accounts.admission": Admission.ALLOWLIST,
-        "accounts.allow": (encode_npub(ALICE.key), BOB.key),
-        "accounts.blocked": (BOB.key,),
-        "accounts.max_accounts": 7,
-    }
-    rules = admission_rules(settings_with(changes))
-    assert (rules.admission, rules.max_accounts) == (Admission.ALLOWLIST, 7)
-    assert rules.allowed == {ALICE.key, BOB.key}
-    assert rules.blocked == {BOB.key}
-
-
-@pytest.mark.parametrize("setting", ["allow", "blocked"])
-@pytest.mark.parametrize("text", ["alice", "npub1", "ab" * 31])
-def test_what_is_no_key_stops_the_start_and_is_named(setting: str, text: str) -> None:
-    with pytest.raises(StartupError, match=f"accounts.{setting}: '{text}'"):
-        admission_rules(settings_with({f"accounts.{setting}": (ALICE.key, text)}))
 
 
 # --- figures that only show when the whole runs

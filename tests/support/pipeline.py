@@ -20,6 +20,7 @@ from bridge.conditions import Conditions
 from bridge.destinations import Deliverer, Publisher
 from bridge.http import HttpClient
 from bridge.identity import Identity, load_identity, make_identity
+from bridge.line import NOWHERE, Origin
 from bridge.sealing import LocalSealing
 from bridge.settings.tree import Settings
 from bridge.settings.turn import ProviderKind
@@ -29,11 +30,12 @@ from bridge.turn.provider import TurnProvider
 from bridge.wiring import Core, Surroundings, build_core
 from bridge.workers.from_settings import build_sealing
 from client.wrapping import wrap_rumor
-from nips import kinds
-from nips.event import VerifiedEvent, parse_event
+from nips import kinds, nip44
+from nips.event import VerifiedEvent, parse_event, sign_event
 from nips.filter import Filter
 from nips.keys import PublicKey, SecretKey
-from nips.nip59 import Rumor, make_rumor, open_wrap, recipient_of
+from nips.nip13 import mine
+from nips.nip59 import MAX_PAYLOAD, Rumor, make_rumor, open_wrap, recipient_of
 from protocol.catalogue import load_catalogue
 from protocol.validation import validate_response, validate_result
 from storage.encryption import KeyRing
@@ -181,14 +183,16 @@ class Pipeline:
             content=json.dumps(value) if content is None else content,
         )
 
-    def wrap(self, rumor: Rumor, client: Client, kind: int = STORED) -> VerifiedEvent:
-        """Wrap a rumor for the bridge, each time anew."""
-        return wrap_rumor(rumor, client.secret, self.key, kind=kind, clock=self.clock, entropy=self._entropy)
+    def wrap(self, rumor: Rumor, client: Client, kind: int = STORED, *, work_bits: int = 0) -> VerifiedEvent:
+        """Wrap a rumor for the bridge, each time anew; with few bits of work, if any."""
+        wrap = wrap_rumor(rumor, client.secret, self.key, kind=kind, clock=self.clock, entropy=self._entropy)
+        return with_work(wrap, work_bits, self._entropy) if work_bits else wrap
 
-    async def accept(self, *wraps: VerifiedEvent, link: str = HERE) -> list[Added]:
+    async def accept(self, *wraps: VerifiedEvent, link: str = HERE, origin: Origin = NOWHERE) -> list[Added]:
         """Hand wraps over at once, as a relay does."""
         async with within(20):
-            return list(await asyncio.gather(*(self.core.inbox.accept(wrap, link=link) for wrap in wraps)))
+            accepting = [self.core.inbox.accept(wrap, link=link, origin=origin) for wrap in wraps]
+            return list(await asyncio.gather(*accepting))
 
     async def settle(self) -> None:
         """Return when all that was accepted is answered, and all that is due went out."""
@@ -204,9 +208,9 @@ class Pipeline:
             while sum(len(arrival.wrap_ids) for arrival in arrivals._by_rumor.values()) < amount:  # noqa: ASYNC110
                 await asyncio.sleep(0)
 
-    async def give(self, *wraps: VerifiedEvent, link: str = HERE) -> list[Added]:
+    async def give(self, *wraps: VerifiedEvent, link: str = HERE, origin: Origin = NOWHERE) -> list[Added]:
         """Hand wraps over at once and return when they are answered."""
-        added = await self.accept(*wraps, link=link)
+        added = await self.accept(*wraps, link=link, origin=origin)
         await self.settle()
         return added
 
@@ -258,6 +262,27 @@ class Pipeline:
         balances = await self.storage.permits.balances(found[0].number)
         bucket = self.core.buckets[limiter]
         return balances[limiter].worth_ms // bucket.refill_ms if limiter in balances else bucket.burst
+
+
+def with_work(wrap: VerifiedEvent, bits: int, entropy: SeededEntropy) -> VerifiedEvent:
+    """Return what a wrap says in one with so much work, signed by another one-time key."""
+    secret = SecretKey(entropy.draw(32))
+    opened = nip44.decrypt(wrap.content, nip44.conversation_key(BRIDGE, wrap.pubkey), max_payload=MAX_PAYLOAD)
+    content = nip44.encrypt(opened, nip44.conversation_key(secret, BRIDGE.public_key), entropy.draw(32))
+    tags = mine(
+        secret.public_key,
+        created_at=wrap.created_at,
+        kind=wrap.kind,
+        tags=wrap.tags,
+        content=content,
+        bits=bits,
+        start=0,
+        attempts=2 ** (bits + 8),
+    )
+    assert tags is not None, f"{bits} bits are too many"
+    return sign_event(
+        secret, created_at=wrap.created_at, kind=wrap.kind, tags=tags, content=content, aux=entropy.draw(32)
+    )
 
 
 def verified(text: str) -> VerifiedEvent:

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from bridge.line import NOWHERE, Origin
 from nips.event import Event, VerifiedEvent, sign_event
 from nips.filter import Filter, parse_filter
 from nips.keys import SecretKey
@@ -80,17 +81,19 @@ class Inbox:
 
     def __init__(self) -> None:
         self.wraps: list[tuple[VerifiedEvent, str]] = []
+        self.origins: list[Origin] = []
         self.verdict = Added.ADDED
         self.error: Exception | None = None
         self.gate: asyncio.Event | None = None
         """Where set, nothing is accepted before it is."""
 
-    async def accept(self, wrap: VerifiedEvent, *, link: str) -> Added:
+    async def accept(self, wrap: VerifiedEvent, *, link: str, origin: Origin = NOWHERE) -> Added:
         if self.gate is not None:
             await self.gate.wait()
         if self.error is not None:
             raise self.error
         self.wraps.append((wrap, link))
+        self.origins.append(origin)
         return self.verdict
 
 

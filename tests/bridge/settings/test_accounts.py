@@ -29,4 +29,4 @@ def test_free_answers_are_limited_generously_for_each_and_for_all() -> None:
 
 
 def test_admission_words_are_those_that_clients_are_told() -> None:
-    assert [word.value for word in Admission] == ["open", "allowlist"]
+    assert [word.value for word in Admission] == ["open", "invite", "allowlist"]

@@ -34,6 +34,7 @@ well_formed: dict[Any, st.SearchStrategy[Any]] = {
     forms.optional_label: st.sampled_from(["", "beta", 'two words and a "quote"']),
     forms.stun_url: st.just("stun:turn.example.org"),
     forms.account_key: st.sampled_from(["ab" * 32, "npub1" + "q" * 58]),
+    forms.domain: st.sampled_from(["example.org", "localhost:8443", "a.example.org"]),
     forms.file: st.sampled_from(["a", "/run/secrets/b c", 'quote".key']),
     forms.network: st.sampled_from(["127.0.0.1", "10.0.0.0/8", "::1", "fd00::/8"]),
     forms.kind_window: st.sampled_from(["0 60 60", "10050 31536000 60", "24133 5 5"]),
@@ -98,7 +99,7 @@ def test_unit_and_range_stand_beside_the_default() -> None:
     text = render(Settings())
     assert "(default 131072 bytes; 4096 to 16777216)\nmax_message_bytes = 131072\n" in text
     assert "(default 20 per second; 0.001 to 1000000)\nevents_per_second = 20\n" in text
-    assert '(default "open"; "open" | "allowlist")\nadmission = "open"\n' in text
+    assert '(default "open"; "open" | "invite" | "allowlist")\nadmission = "open"\n' in text
 
 
 def test_changed_value_stands_beside_its_default() -> None:

@@ -1,0 +1,175 @@
+"""Who is next: wraps for the bridge wait in one line for each source, so that nobody waits behind what others send.
+
+A source is what a wrap came by: an account whose key its connection proved, else an address, else another relay's link.
+What is inside says nothing until it is opened, and anybody may make any amount of it. So sources take turns, and those
+that are accounts come before all others: these get one turn in so many, and no more than some workers at once. While
+accounts are being answered they get only a quarter of those, because what is done for them in between makes accounts
+wait however short it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from nips.keys import PublicKey
+
+TURNS_OF_ACCOUNTS = 8
+"""Turns that accounts have for each one of the others, when both wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a wrap came from, as far as it shows outside."""
+
+    keys: Collection[PublicKey] = ()
+    """Keys that its connection proved."""
+    sender: str = ""
+    """The address of that, or nothing."""
+
+
+NOWHERE = Origin()
+
+
+class Waits(Protocol):
+    """Something that waits in line."""
+
+    source: str
+    is_known: bool
+    """Its source is an account."""
+
+
+T = TypeVar("T", bound=Waits)
+
+
+@dataclass(slots=True)
+class _Class(Generic[T]):
+    """Sources that are treated alike, those who are next first."""
+
+    queues: OrderedDict[str, deque[T]] = field(default_factory=OrderedDict)
+    waiting: int = 0
+    working: int = 0
+
+    def put(self, item: T) -> None:
+        self.queues.setdefault(item.source, deque()).append(item)
+        self.waiting += 1
+
+    def take(self) -> T:
+        source, queue = self.queues.popitem(last=False)
+        item = queue.popleft()
+        if queue:
+            self.queues[source] = queue
+        self.waiting -= 1
+        self.working += 1
+        return item
+
+
+class Line(Generic[T]):
+    """Gives work to workers. Who puts things in bounds how many there are."""
+
+    def __init__(self, *, strangers_at_once: int) -> None:
+        self._at_once = strangers_at_once
+        self._accounts = _Class[T]()
+        self._strangers = _Class[T]()
+        self._turns = 0
+        """Of accounts since the last one of another source."""
+        self._unfinished = 0
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many nobody works on yet."""
+        return self._accounts.waiting + self._strangers.waiting
+
+    def waiting_like(self, item: T) -> int:
+        """Return how many wait that are treated like this one."""
+        return self._class_of(item).waiting
+
+    def waiting_of(self, item: T) -> int:
+        """Return how many of its source wait."""
+        return len(self._class_of(item).queues.get(item.source, ()))
+
+    def put(self, item: T) -> None:
+        """Let something wait."""
+        self._unfinished += 1
+        self._empty.clear()
+        self._class_of(item).put(item)
+        self._wake()
+
+    async def get(self) -> T:
+        """Wait for the next thing to work on; `done` or `again` follows."""
+        while (taken := self._next()) is None:
+            ready = asyncio.get_running_loop().create_future()
+            self._idle.append(ready)
+            try:
+                await ready
+            except asyncio.CancelledError:
+                # Whoever was woken for nothing passes it on.
+                if ready.done() and not ready.cancelled():
+                    self._wake()
+                raise
+            finally:
+                if ready in self._idle:
+                    self._idle.remove(ready)
+        if self._accounts.waiting or self._may_take_stranger():
+            self._wake()
+        return taken
+
+    def done(self, item: T) -> None:
+        """End the work on something."""
+        self.leave(item)
+        self._unfinished -= 1
+        if not self._unfinished:
+            self._empty.set()
+
+    def leave(self, item: T) -> None:
+        """Stop to work on something that is not finished: it is put back with `again`."""
+        self._class_of(item).working -= 1
+        self._wake()
+
+    def again(self, item: T) -> None:
+        """Let something wait again, at the end of its source's line."""
+        self._class_of(item).put(item)
+        self._wake()
+
+    def promote(self, item: T) -> None:
+        """Know for an account's what is being worked on."""
+        if not item.is_known:
+            self._strangers.working -= 1
+            item.is_known = True
+            self._accounts.working += 1
+            self._wake()
+
+    async def finished(self) -> None:
+        """Return when nothing waits and nothing is being worked on."""
+        await self._empty.wait()
+
+    def _next(self) -> T | None:
+        is_strangers_turn = self._turns >= TURNS_OF_ACCOUNTS and self._may_take_stranger()
+        if self._accounts.waiting and not is_strangers_turn:
+            self._turns += 1
+            return self._accounts.take()
+        if self._may_take_stranger():
+            self._turns = 0
+            return self._strangers.take()
+        return None
+
+    def _may_take_stranger(self) -> bool:
+        is_busy = self._accounts.working or self._accounts.waiting
+        at_once = max(1, self._at_once // 4) if is_busy else self._at_once
+        return self._strangers.waiting > 0 and self._strangers.working < at_once
+
+    def _wake(self) -> None:
+        while self._idle:
+            ready = self._idle.popleft()
+            if not ready.done():
+                ready.set_result(None)
+                return
+
+    def _class_of(self, item: T) -> _Class[T]:
+        return self._accounts if item.is_known else self._strangers

@@ -1,0 +1,155 @@
+"""On what terms a key gets an account: a budget and beyond it work, or the code of an invite.
+
+The budget is a balance like those of accounts, taken in the transaction that makes the account; so a restart hands out
+nothing. What is refused costs the least: as long as the budget is known to be used up, nobody without work causes as
+much as a look at the storage.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import UUID
+
+from bridge.errors import PowRequired, RateLimited, Unauthorized, Unavailable
+from bridge.permits import AccountPermits, KeyLimits
+from bridge.settings.accounts import Admission
+from bridge.work import Demand, WorkRules, after_payment, asked_bits, enough_bits
+from client.clock import Clock
+from client.entropy import Entropy
+from nips.keys import PublicKey
+from storage.account_interface import Account, Accounts, AdmissionFailed, Device, NewAccount
+from storage.interface import Permit, Permits
+from storage.permits import Bucket
+
+BUDGET = "new_accounts"
+"""Limiter of the budget, which the bridge as a whole has."""
+
+WHOLE_BRIDGE = 0
+"""Stands for the bridge where an account's number is asked for; those are 63 bits of a keyed hash."""
+
+FULL_MS = 5000
+"""How long it is taken for granted that there is no room for another account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a request brings along for the case that its author is new."""
+
+    invite: str | None = None
+    work_bits: int = 0
+    """Work to which its wrap commits (NIP-13)."""
+
+
+@dataclass(frozen=True, slots=True)
+class JoiningRules:
+    """Figures of joining."""
+
+    max_accounts: int
+    budget: Bucket
+    guesses: Bucket
+    """Wrong codes."""
+    work: WorkRules
+
+
+class Newcomers:
+    """Makes accounts, of whoever meets the terms."""
+
+    def __init__(
+        self, accounts: Accounts, permits: Permits, rules: JoiningRules, *, clock: Clock, entropy: Entropy
+    ) -> None:
+        self._accounts = accounts
+        self._permits = permits
+        self._clock = clock
+        self._entropy = entropy
+        self._rules = rules
+        self._budget = AccountPermits(permits, {BUDGET: rules.budget}, clock)
+        self._guesses = KeyLimits("guesses", rules.guesses, max_keys=1)
+        self._demand = Demand()
+        self._dry_until_ms = self._full_until_ms = 0
+
+    def adopt(self, rules: JoiningRules) -> None:
+        """Go on under other figures; what was taken, guessed and paid so far still counts."""
+        self._rules = rules
+        self._budget.adopt({BUDGET: rules.budget})
+        self._guesses.adopt(rules.guesses, max_keys=1)
+        self._dry_until_ms = self._full_until_ms = 0
+
+    async def pow_bits(self, admission: Admission) -> int:
+        """Return the work that a new account costs at the moment; 0: none."""
+        now_ms = self._clock.now_ms()
+        if admission is Admission.OPEN:
+            is_free = not self._is_dry(now_ms) and (await self._budget.remaining(WHOLE_BRIDGE))[BUDGET] > 0
+        else:
+            is_free = admission is not Admission.INVITE or not self._guesses.wait_ms("", now_ms)
+        return 0 if is_free else asked_bits(self._demand, self._rules.work, now_ms)
+
+    async def join_freely(self, key: PublicKey) -> tuple[Account, Device]:
+        """Make the account of a key that needs nothing else, or return the one that it has; raise `Unavailable`."""
+        joined = await self._join(key)
+        assert not isinstance(joined, AdmissionFailed)
+        return joined
+
+    async def join_openly(self, key: PublicKey, offer: Offer) -> tuple[Account, Device]:
+        """Make the account of a key out of the budget, or for work; raise `PowRequired`, `Unavailable`."""
+        if not self._is_dry(self._clock.now_ms()):
+            try:
+                return await self._join_on_budget(key)
+            except RateLimited as dry:
+                self._dry_until_ms = self._clock.now_ms() + dry.wait_ms
+        self._take_work(offer)
+        return await self.join_freely(key)
+
+    async def join_invited(self, key: PublicKey, offer: Offer) -> tuple[Account, Device]:
+        """Make the account of a key that brings a code; raise `Unauthorized`, `PowRequired`, `Unavailable`.
+
+        A wrong code is refused like none. Beyond so many wrong ones, each further code costs work, right or wrong:
+        were they refused instead, whoever guesses would shut out those who were invited.
+        """
+        if offer.invite is None:
+            raise Unauthorized("no invite")
+        is_worked = self._guesses.wait_ms("", self._clock.now_ms()) > 0
+        if is_worked:
+            self._take_work(offer)
+        joined = await self._join(key, invite=offer.invite)
+        if isinstance(joined, AdmissionFailed):
+            # Of those that are on their way at once, the last ones may find none left.
+            with suppress(RateLimited):
+                if not is_worked:
+                    self._guesses.charge("", self._clock.now_ms())
+            raise Unauthorized("no such invite")
+        return joined
+
+    async def _join_on_budget(self, key: PublicKey) -> tuple[Account, Device]:
+        balances = await self._permits.balances(WHOLE_BRIDGE)
+        with self._budget.promise(BUDGET, WHOLE_BRIDGE, balances) as permit:
+            joined = await self._join(key, budget=permit)
+        if isinstance(joined, AdmissionFailed):
+            raise RateLimited(BUDGET, self._rules.budget.refill_ms)
+        return joined
+
+    async def _join(
+        self, key: PublicKey, *, invite: str | None = None, budget: Permit | None = None
+    ) -> tuple[Account, Device] | AdmissionFailed:
+        now_ms = self._clock.now_ms()
+        if now_ms < self._full_until_ms <= now_ms + FULL_MS:
+            raise Unavailable("max_accounts reached")
+        device_id = str(UUID(bytes=self._entropy.draw(16), version=4))
+        new = NewAccount(key, self._entropy.draw(16), device_id, self._clock.now())
+        joined = await self._accounts.admit(new, max_accounts=self._rules.max_accounts, invite=invite, budget=budget)
+        if joined is AdmissionFailed.FULL:
+            self._full_until_ms = now_ms + FULL_MS
+            raise Unavailable("max_accounts reached")
+        if joined is AdmissionFailed.REVOKED:
+            raise Unauthorized("a device that was revoked")
+        return joined
+
+    def _take_work(self, offer: Offer) -> None:
+        now_ms, rules = self._clock.now_ms(), self._rules.work
+        if offer.work_bits < enough_bits(self._demand, rules, now_ms):
+            raise PowRequired(asked_bits(self._demand, rules, now_ms))
+        self._demand = after_payment(self._demand, rules, now_ms)
+
+    def _is_dry(self, now_ms: int) -> bool:
+        # A clock that stepped back makes nobody wait for longer than one permit takes to come back.
+        return now_ms < self._dry_until_ms <= now_ms + self._rules.budget.refill_ms

@@ -1,0 +1,59 @@
+"""From settings to the rules about who may call, and on what terms newcomers get an account. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from bridge.callers import AdmissionRules
+from bridge.errors import StartupError
+from bridge.newcomers import JoiningRules
+from bridge.settings.accounts import AccountSettings, LimiterSettings
+from bridge.settings.tree import Settings
+from bridge.work import WorkRules
+from nips.errors import InvalidEntity
+from nips.keys import PublicKey
+from nips.nip19 import parse_public_key_text
+from storage.permits import Bucket
+
+
+def admission_rules(settings: Settings) -> AdmissionRules:
+    """Return who may call; raise `StartupError` for a key that is none."""
+    accounts = settings.accounts
+    return AdmissionRules(
+        accounts.admission,
+        _keys("accounts.allow", accounts.allow),
+        _keys("accounts.blocked", accounts.blocked),
+        joining_rules(accounts),
+    )
+
+
+def joining_rules(accounts: AccountSettings) -> JoiningRules:
+    """Return on what terms new accounts are made."""
+    work = accounts.work
+    return JoiningRules(
+        max_accounts=accounts.max_accounts,
+        budget=bucket_of(accounts.budget),
+        guesses=bucket_of(accounts.guesses),
+        work=WorkRules(
+            min_bits=work.min_bits,
+            max_bits=work.max_bits,
+            accounts_per_bit=work.accounts_per_bit,
+            calm_ms=1000 * work.calm_seconds,
+            grace_ms=1000 * work.grace_seconds,
+        ),
+    )
+
+
+def bucket_of(figures: LimiterSettings) -> Bucket:
+    """Return a limiter's bucket."""
+    return Bucket(figures.burst, figures.refill_ms)
+
+
+def _keys(setting: str, texts: Collection[str]) -> frozenset[PublicKey]:
+    keys = set()
+    for text in texts:
+        try:
+            keys.add(parse_public_key_text(text))
+        except InvalidEntity as error:
+            raise StartupError(f"{setting}: {text!r} is no public key: {error}") from None
+    return frozenset(keys)
