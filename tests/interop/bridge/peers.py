@@ -48,19 +48,37 @@ async def run_script(name: str, **question: Any) -> Any:
     return json.loads(said.splitlines()[-1])
 
 
+class Talk:
+    """A program that answers line by line."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, errors: IO[bytes]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._name, self._errors = name, errors
+        self._to, self._from = process.stdin, process.stdout
+
+    async def hear(self) -> Any:
+        """Return what it says next."""
+        async with within(20):
+            said = await self._from.readline()
+        if not said:
+            raise PeerFailed(f"{self._name} said nothing\n{_end_of(self._errors)}")
+        return json.loads(said)
+
+    async def ask(self, question: str = "") -> Any:
+        """Send one line and return what it says to it."""
+        self._to.write(question.encode() + b"\n")
+        return await self.hear()
+
+
 @asynccontextmanager
-async def running_script(name: str) -> AsyncIterator[Any]:
-    """Run a script of this folder that says one thing and then lasts until its stdin ends."""
+async def talking_script(name: str) -> AsyncIterator[Talk]:
+    """Run a script of this folder that lasts until its stdin ends."""
     with tempfile.TemporaryFile() as errors:
         process = await _start(name, errors)
         assert process.stdin is not None
-        assert process.stdout is not None
         try:
-            async with within(20):
-                said = await process.stdout.readline()
-            if not said:
-                raise PeerFailed(f"{name} said nothing\n{_end_of(errors)}")
-            yield json.loads(said)
+            yield Talk(name, process, errors)
             process.stdin.close()
             async with within(20):
                 await process.wait()
@@ -68,6 +86,13 @@ async def running_script(name: str) -> AsyncIterator[Any]:
                 raise PeerFailed(f"{name} ended with status {process.returncode}\n{_end_of(errors)}")
         finally:
             await _end(process)
+
+
+@asynccontextmanager
+async def running_script(name: str) -> AsyncIterator[Any]:
+    """Run a script of this folder that says one thing and then lasts until its stdin ends."""
+    async with talking_script(name) as talk:
+        yield await talk.hear()
 
 
 def imported_packages(script: Path) -> set[str]:
