@@ -28,8 +28,11 @@ from bridge.relay.from_settings import relay_limits, relay_profile
 from bridge.reload import LivePart, Reloaded, Reloader
 from bridge.sealing import Sealing
 from bridge.settings.tree import Settings
-from bridge.turn.chain import ProviderChain
+from bridge.turn.chain import ChainRules, ProviderChain
 from bridge.turn.from_settings import chain_rules
+from bridge.turn.managed.from_settings import managed_rules, none_because
+from bridge.turn.managed.secret import TurnSecretKeeper
+from bridge.turn.managed.server import ManagedCoturn
 from bridge.upstream import Upstream
 from bridge.wiring import Core, Surroundings, build_core
 from bridge.workers.from_settings import build_sealing
@@ -57,6 +60,8 @@ class Bridge:
     """Counts what is in memory at the moment, by name."""
     reload: Callable[[], Awaitable[Reloaded]]
     """Reads the settings again; raises `ReloadRefused` when they cannot be used, and then nothing changes."""
+    coturn: ManagedCoturn
+    """The TURN server that it runs, or does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,7 @@ class _Parts:
     endpoint: RelayEndpoint
     upstream: Upstream
     core: Core
+    coturn: ManagedCoturn
     conditions: Conditions
     reloader: Reloader
     admin: AdminServer
@@ -83,7 +89,7 @@ class _Parts:
     def seen_from_outside(self) -> Bridge:
         """Return what the operator gets to see."""
         key = self.identity.secret.public_key
-        return Bridge(key, self.endpoint.url, self.announced, self.figures, self.reloader.reload)
+        return Bridge(key, self.endpoint.url, self.announced, self.figures, self.reloader.reload, self.coturn)
 
     def figures(self) -> Mapping[str, int]:
         """Count what is at work; with no client and no request all but `tasks` and `workers` are 0."""
@@ -167,7 +173,10 @@ async def _build(
         settings.upstream, identity.secret, limits=relay_limits(settings).publish, clock=clock, entropy=entropy
     )
     here, conditions = _OwnRelay(), Conditions()
-    chain = ProviderChain(chain_rules(settings.turn, home))
+    keeper = TurnSecretKeeper(storage.secrets, clock=clock, entropy=entropy)
+    rules = managed_rules(settings, home)
+    coturn = ManagedCoturn(rules, keeper=keeper, conditions=conditions, clock=clock, entropy=entropy)
+    chain = ProviderChain(_chain_rules(settings, home, coturn))
     around = Surroundings(
         identity=identity,
         sealing=sealing,
@@ -188,8 +197,9 @@ async def _build(
     here.endpoint = endpoint
     endpoint.on_listening = core.outbox.listener_came
     endpoint.on_gone = core.outbox.part_with
-    providers = LivePart(lambda read: chain_rules(read.turn, home), chain.adopt)
-    reloader = Reloader(home.load_settings, settings, [*core.live, providers, *live])
+    managed = LivePart(lambda read: managed_rules(read, home), coturn.adopt)
+    providers = LivePart(lambda read: _chain_rules(read, home, coturn), chain.adopt)
+    reloader = Reloader(home.load_settings, settings, [*core.live, managed, providers, *live])
     running = RunningBridge(
         public_key=identity.secret.public_key,
         version=distribution_version("nostr-switchboard"),
@@ -203,9 +213,8 @@ async def _build(
     )
     administration = Administration(_callers(around, endpoint, core, reloader), running)
     admin = AdminServer(home.path, administration.carry_out)
-    parts = _Parts(
-        settings, storage, identity, sealing, endpoint, upstream, core, conditions, reloader, admin, clock, entropy
-    )
+    built = settings, storage, identity, sealing, endpoint, upstream, core, coturn
+    parts = _Parts(*built, conditions, reloader, admin, clock, entropy)
     return parts
 
 
@@ -220,6 +229,10 @@ def _callers(around: Surroundings, endpoint: RelayEndpoint, core: Core, reloader
         dismiss=endpoint.dismiss,
         forget=core.outbox.forget,
     )
+
+
+def _chain_rules(settings: Settings, home: Home, coturn: ManagedCoturn) -> ChainRules:
+    return chain_rules(settings.turn, home, None if managed_rules(settings, home) is None else coturn)
 
 
 def _endpoint(settings: Settings, around: Surroundings, core: Core) -> RelayEndpoint:
@@ -250,6 +263,9 @@ async def _serving(parts: _Parts) -> AsyncIterator[None]:
         background = [tasks.create_task(work) for work in _background(parts)]
         parts.upstream.listen(core.inbox)
         tasks.create_task(parts.upstream.run(await _announce(parts)))
+        await parts.coturn.settled()
+        if parts.settings.turn.managed.enabled and not (parts.settings.turn.providers or parts.coturn.is_wanted):
+            log.info("no TURN server", extra={"facts": {"reason": none_because(parts.settings)}})
         log.info("ready", extra={"facts": {"url": parts.endpoint.url, "port": parts.endpoint.port}})
         try:
             yield
@@ -272,6 +288,7 @@ def _background(parts: _Parts) -> Sequence[Coroutine[Any, Any, None]]:
         core.inbox.run(),
         core.outbox.run(),
         core.names.run(),
+        parts.coturn.run(),
         parts.admin.run(),
         _upkeep(parts),
     )

@@ -291,6 +291,9 @@ class Secrets(Protocol):
 
     async def put(self, name: str, value: bytes) -> None:
         """Set a secret; a name that is taken keeps its value and raises `SecretExists`."""
+
+    async def replace(self, name: str, value: bytes) -> None:
+        """Set a secret, whatever it was before."""
         ...
 
 

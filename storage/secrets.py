@@ -27,6 +27,11 @@ class SqliteSecrets:
         vault = self._database.vault
         await self._database.writer.run(lambda connection: _put(connection, vault, name, value))
 
+    async def replace(self, name: str, value: bytes) -> None:
+        """Set a secret, whatever it was before."""
+        vault = self._database.vault
+        await self._database.writer.run(lambda connection: _replace(connection, vault, name, value))
+
 
 def read_secret(path: Path, ring: KeyRing, name: str) -> bytes | None:
     """Return a secret from a database that another process may be using; blocks, and writes nothing.
@@ -55,3 +60,10 @@ def _put(connection: sqlite3.Connection, vault: Vault, name: str, value: bytes) 
     ).rowcount
     if not added:
         raise SecretExists(f"the secret {name} is set already")
+
+
+def _replace(connection: sqlite3.Connection, vault: Vault, name: str, value: bytes) -> None:
+    connection.execute(
+        "INSERT INTO secrets (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (name, vault.ring.encrypt(place("secrets", "value", name), value)),
+    )

@@ -19,10 +19,12 @@ from bridge.cli.card import facts_of, show_card
 from bridge.cli.options import DEFAULT_HOME, HomeOption
 from bridge.home import Home
 from bridge.logs import set_level, set_up_logging
-from bridge.program import typed
 from bridge.reload import LivePart, ReloadRefused
 from bridge.settings.tree import Settings
-from bridge.settings.turn import TurnSettings
+from bridge.settings.turn import ProviderKind
+from bridge.turn.managed.from_settings import none_because
+from bridge.turn.managed.rules import description
+from bridge.turn.managed.server import ManagedCoturn
 from client.clock import SystemClock
 from client.entropy import SystemEntropy
 
@@ -107,7 +109,7 @@ def _tell_figures(running: Sequence[Bridge]) -> None:
 def _greet(bridge: Bridge, settings: Settings) -> None:
     facts = facts_of(bridge.public_key, bridge.relays)
     facts.append(("admission", settings.accounts.admission.value))
-    facts.append(("turn", _turn(settings.turn)))
+    facts.append(("turn", _turn(settings, bridge.coturn)))
     is_public = bool(settings.bridge.public_url or settings.upstream.relays)
     if not is_public:
         facts.append(("reach", "this machine only, until public_url in relay.toml says where others find it"))
@@ -126,7 +128,14 @@ class _Stdout(Console):
         os.close(nowhere)
 
 
-def _turn(turn: TurnSettings) -> str:
-    if not turn.providers:
-        return f'none yet. See it work: {typed("demo")}. To have it: docs/operator.md, "With coturn"'
-    return "; then ".join(f"{kind}: {', '.join(turn.of(kind).urls)}" for kind in turn.providers)
+def _turn(settings: Settings, coturn: ManagedCoturn) -> str:
+    if not settings.turn.providers and not coturn.is_wanted:
+        return f'none: {none_because(settings)}. See docs/operator.md, "TURN without a provider"'
+    kinds = settings.turn.providers or (ProviderKind.MANAGED,)
+    return "; then ".join(_provider(kind, settings, coturn) for kind in kinds)
+
+
+def _provider(kind: ProviderKind, settings: Settings, coturn: ManagedCoturn) -> str:
+    if kind is not ProviderKind.MANAGED:
+        return f"{kind}: {', '.join(settings.turn.of(kind).urls)}"
+    return description(coturn.plan) if coturn.plan else "managed coturn, which does not answer yet: see the log"

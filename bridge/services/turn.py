@@ -5,6 +5,7 @@ The provider learns an opaque name for the day, never the account; nothing that 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bridge.callers import DAY, AccountCaller, Caller
@@ -77,7 +78,7 @@ def _result(
         "turn_urls_with_ips": urls_with_ips,
         "turn_hostname": addresses.hostname,
         # By name only: a browser checks a certificate against the host that it was given.
-        "ice_servers": [turn] if relay_only else [*_stun(rules), turn],
+        "ice_servers": [turn] if relay_only else [*_stun(rules.stun_urls or credentials.stun_urls), turn],
         "ice_transport_policy": "relay" if relay_only else "all",
     }
 
@@ -92,10 +93,10 @@ def _stun_only(rules: RelayRules, *, relay_only: bool) -> dict[str, Any]:
         "turn_urls": [],
         "turn_urls_with_ips": [],
         "turn_hostname": None,
-        "ice_servers": _stun(rules),
+        "ice_servers": _stun(rules.stun_urls),
         "ice_transport_policy": "all",
     }
 
 
-def _stun(rules: RelayRules) -> list[dict[str, Any]]:
-    return [{"urls": list(rules.stun_urls)}] if rules.stun_urls else []
+def _stun(urls: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"urls": list(urls)}] if urls else []

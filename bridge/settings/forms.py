@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from bridge.settings.ice_url import is_host, parse_ice_url
@@ -32,6 +32,26 @@ def network(value: str) -> str | None:
     except ValueError:
         return "use an address or a network, such as 127.0.0.1, 10.0.0.0/8 or fd00::/8"
     return "use the addresses of the proxies; this would believe everybody" if is_everybody else None
+
+
+def peer_network(value: str) -> str | None:
+    """Ask for an address or a network."""
+    try:
+        is_nobody = ip_network(value).broadcast_address.is_unspecified
+    except ValueError:
+        is_nobody = True
+    return "use an address or a network, such as 192.0.2.7, 10.0.0.0/8 or fd00::/8" if is_nobody else None
+
+
+def own_address(value: str) -> str | None:
+    """Ask for the address of one machine."""
+    try:
+        address = ip_address(value)
+    except ValueError:
+        return "use an address, such as 192.0.2.7 or 2001:db8::7"
+    if address.is_unspecified or address.is_multicast or "%" in value:
+        return "use an address that one machine has, such as 192.0.2.7 or 2001:db8::7; it stands in answers to clients"
+    return None
 
 
 def relay_url(value: str) -> str | None:
@@ -64,6 +84,13 @@ def turn_pattern(value: str) -> str | None:
 def stun_url(value: str) -> str | None:
     """Ask for the address of a STUN server."""
     return _ice_url(value, schemes=("stun", "stuns"), example="stun:turn.example.org:3478")
+
+
+def optional_stun_url(value: str) -> str | None:
+    """Ask for the address of a STUN server, or nothing; over UDP, since only that tells of a datagram's way."""
+    if value == "" or (value.startswith("stun:") and stun_url(value) is None):
+        return None
+    return "use a stun: address, such as stun:stun.example.org:3478"
 
 
 def optional_host(value: str) -> str | None:
@@ -119,6 +146,11 @@ def file(value: str) -> str | None:
     if value and value.isprintable() and not value.endswith("/") and len(value) <= 1024:
         return None
     return "use the name of a file, relative to the folder of this file or absolute"
+
+
+def optional_file(value: str) -> str | None:
+    """Ask for the name of a file, or nothing."""
+    return None if value == "" else file(value)
 
 
 def kept_kind(value: int) -> str | None:

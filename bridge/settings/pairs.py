@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import reduce
+from ipaddress import ip_address
 from typing import Any
 
 from bridge.settings.accounts import Admission
@@ -68,7 +69,54 @@ def _has_provider(turn: TurnSettings) -> bool:
     return named in turn.providers or (named == "" and len(turn.providers) == 1)
 
 
+def _together(key: str, other: str, fix: str) -> Pair:
+    """Ask for both or neither."""
+    return Pair((key, other), lambda settings: bool(value_of(settings, key)) is bool(value_of(settings, other)), fix)
+
+
+def _are_alike(addresses: Collection[str]) -> bool:
+    return len({ip_address(address).is_loopback for address in addresses}) < 2
+
+
+def _one_of_each(addresses: Collection[str]) -> bool:
+    return len({ip_address(address).version for address in addresses}) == len(addresses)
+
+
 EVERY_ADDRESS = ("0.0.0.0", "::")
+
+_MANAGED_TURN = (
+    _together(
+        "turn.managed.certificate_file",
+        "turn.managed.certificate_key_file",
+        "write the certificate's file and its key's, or neither",
+    ),
+    Pair(
+        ("turn.managed.hostname", "turn.managed.certificate_file"),
+        lambda settings: bool(settings.turn.managed.hostname) or not settings.turn.managed.certificate_file,
+        "write the name in the certificate, by which clients come: they check it",
+    ),
+    Pair(
+        ("turn.managed.tls_port", "turn.managed.port"),
+        lambda settings: settings.turn.managed.tls_port != settings.turn.managed.port,
+        "use another port for TLS",
+    ),
+    _at_most("turn.managed.min_relay_port", "turn.managed.max_relay_port"),
+    Pair(
+        ("turn.managed.addresses", "turn.managed.allowed_peers"),
+        lambda settings: _are_alike(settings.turn.managed.addresses),
+        "write loopback addresses only, for this machine alone, or none",
+    ),
+    Pair(
+        ("turn.managed.external_addresses", "turn.managed.addresses"),
+        lambda settings: _one_of_each(settings.turn.managed.external_addresses),
+        "write at most one of IPv4 and one of IPv6",
+    ),
+    Pair(
+        ("turn.managed.discover_from", "turn.managed.external_addresses"),
+        lambda settings: not (settings.turn.managed.discover_from and settings.turn.managed.external_addresses),
+        "ask for the address or write it, not both",
+    ),
+)
 
 PAIRS = (
     _at_most("relay.max_event_bytes", "relay.max_message_bytes"),
@@ -102,6 +150,7 @@ PAIRS = (
     _needs(ProviderKind.COTURN, "urls", "write the TURN server's addresses"),
     _needs(ProviderKind.COTURN, "secret_files", "name the file with coturn's static-auth-secret"),
     _needs(ProviderKind.STATIC, "urls", "write the TURN server's addresses"),
+    *_MANAGED_TURN,
     *(_resolvable(f"turn.{kind}") for kind in ProviderKind),
     _resolvable("turn.experiment"),
     Pair(

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bridge.settings import forms
-from bridge.settings.keys import file_name, listing, number, table, text, words
+from bridge.settings.keys import file_name, listing, number, table, words
+from bridge.settings.managed_turn import ManagedSettings
 from bridge.settings.turn_names import ExperimentSettings, NameSettings
+from bridge.settings.turn_servers import ProviderSettings
 
 
 class ProviderKind(StrEnum):
@@ -15,28 +17,7 @@ class ProviderKind(StrEnum):
 
     COTURN = "coturn"
     STATIC = "static"
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderSettings:
-    """What clients are told about the servers of one provider."""
-
-    urls: tuple[str, ...] = listing(
-        (),
-        'TURN addresses for clients, such as "turn:turn.example.org:3478?transport=udp"; where the provider names its '
-        "own and none are here, those are told.",
-        form=forms.turn_url,
-        max_items=20,
-    )
-    urls_with_ips: tuple[str, ...] = listing(
-        (),
-        'TURN addresses in which %s becomes each address of hostname, such as "turn:%s:3478?transport=udp".',
-        form=forms.turn_pattern,
-        max_items=20,
-    )
-    hostname: str = text(
-        "", "Name in the TURN server's certificate; empty: the first host name in urls.", form=forms.optional_host
-    )
+    MANAGED = "managed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +55,9 @@ class TurnSettings:
     """Relay credentials for calls."""
 
     providers: tuple[ProviderKind, ...] = words(
-        (), "Who makes credentials. The first is asked; when it fails, the next; each has its table below."
+        (),
+        "Who makes credentials. The first is asked; when it fails, the next; each has its table below. Empty: a coturn "
+        "that the bridge runs itself, where turnserver is installed.",
     )
     ttl_seconds: int = number(43200, "How long clients are told to keep credentials.", least=60, most=2_592_000)
     requested_ttl_seconds: int = number(
@@ -88,6 +71,9 @@ class TurnSettings:
     experiment: ExperimentSettings = table(ExperimentSettings(), "Other TURN addresses for a part of the accounts.")
     coturn: CoturnSettings = table(CoturnSettings(), 'A coturn server with use-auth-secret; "coturn" in providers.')
     static: StaticSettings = table(StaticSettings(), 'One account for everybody; "static" in providers.')
+    managed: ManagedSettings = table(
+        ManagedSettings(), 'A coturn that the bridge runs itself; "managed" in providers, or nothing there.'
+    )
 
     def of(self, kind: ProviderKind) -> ProviderSettings:
         """Return the table of a provider."""

@@ -10,21 +10,27 @@ from bridge.turn.provider import TurnProvider
 from bridge.turn.static import StaticProvider
 
 
-def chain_rules(settings: TurnSettings, home: Home) -> ChainRules:
-    """Return the chain as the settings want it; raise `StartupError` for a secret file that is missing."""
+def chain_rules(settings: TurnSettings, home: Home, managed: TurnProvider | None = None) -> ChainRules:
+    """Return the chain as the settings want it; raise `StartupError` for a secret file that is missing.
+
+    `managed` is the coturn of our own, if there is to be one; where no provider is named it is the only one.
+    """
     return ChainRules(
-        tuple(_build(kind, settings, home) for kind in settings.providers),
+        tuple(_build(kind, settings, home, managed) for kind in settings.providers) or ((managed,) if managed else ()),
         deadline_seconds=settings.chain.deadline_seconds,
         provider_seconds=settings.chain.provider_seconds,
     )
 
 
-def _build(kind: ProviderKind, settings: TurnSettings, home: Home) -> TurnProvider:
+def _build(kind: ProviderKind, settings: TurnSettings, home: Home, managed: TurnProvider | None) -> TurnProvider:
     match kind:
         case ProviderKind.COTURN:
             return _coturn(settings, home)
         case ProviderKind.STATIC:
             return _static(settings, home)
+        case ProviderKind.MANAGED:
+            assert managed is not None, "rules for one that is named and cannot be are refused"
+            return managed
 
 
 def _coturn(settings: TurnSettings, home: Home) -> CoturnProvider:

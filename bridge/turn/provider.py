@@ -17,6 +17,8 @@ class TurnCredentials:
     """TURN addresses for clients: the configured ones, or the provider's own where there are none."""
     valid_seconds: int | None = None
     """How long they are accepted from now on; None: for good."""
+    stun_urls: Sequence[str] = ()
+    """STUN addresses that belong to the same servers, for operators who configure none."""
 
 
 class TurnProvider(Protocol):

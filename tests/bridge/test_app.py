@@ -73,7 +73,8 @@ async def test_stop_closes_with_1001(tmp_path: Path) -> None:
 
 async def test_method_without_a_provider_is_not_offered(tmp_path: Path) -> None:
     settings = bridge_settings()
-    settings = replace(settings, turn=replace(settings.turn, providers=()))
+    managed = replace(settings.turn.managed, enabled=False)
+    settings = replace(settings, turn=replace(settings.turn, providers=(), managed=managed))
     home = await a_home(tmp_path, settings)
     async with within(20), a_bridge(home, settings) as bridge, a_client(bridge, ASKER) as client:
         assert "turn.get_credentials" not in (await client.info()).methods

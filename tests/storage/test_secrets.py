@@ -26,6 +26,12 @@ async def test_secret_that_is_set_keeps_its_value(storage: SqliteStorage) -> Non
     assert await storage.secrets.get("bridge_key") == b"first"
 
 
+async def test_secret_that_may_change_is_replaced(storage: SqliteStorage) -> None:
+    for value in (b"first", b"second"):
+        await storage.secrets.replace("managed_turn_secret", value)
+        assert await storage.secrets.get("managed_turn_secret") == value
+
+
 async def test_secret_is_read_beside_a_process_that_uses_the_database(
     storage: SqliteStorage, path: Path, key_ring: KeyRing
 ) -> None:

@@ -66,7 +66,7 @@ class Switchboard:
         said = await _output_of("init", "--home", str(self.home), *self._init_options)
         (npub,) = [line.removeprefix("npub: ") for line in said.splitlines() if line.startswith("npub: ")]
         self._public_key = decode_npub(npub)
-        self.change_settings(lambda settings: self._change(_on_any_port(settings)))
+        self.change_settings(lambda settings: self._change(_apart(settings)))
         await self.start()
         return self
 
@@ -166,6 +166,11 @@ class Switchboard:
                 raise ProgramFailed(f"{message!r} was not said in time\n{self._report()}") from None
         raise ProgramFailed(f"it ended before it said {message!r}\n{self._report()}")
 
+    async def next_line(self) -> None:
+        """Wait until it says something more."""
+        async with self._running.said:
+            await self._running.said.wait()
+
     async def figures(self) -> LogLine:
         """Return what it says of its memory when asked (SIGUSR1)."""
         run = self._running
@@ -257,8 +262,10 @@ class _Run:
             self.said.notify_all()
 
 
-def _on_any_port(settings: Settings) -> Settings:
-    return replace(settings, relay=replace(settings.relay, port=0))
+def _apart(settings: Settings) -> Settings:
+    """Let several run beside each other: on any port, and without a TURN server, which has one for all."""
+    turn = replace(settings.turn, managed=replace(settings.turn.managed, enabled=False))
+    return replace(settings, relay=replace(settings.relay, port=0), turn=turn)
 
 
 def _parse(text: str) -> LogLine:

@@ -60,12 +60,26 @@ IMPOSSIBLE = [
     ("[accounts.work]\nmin_bits = 27", "accounts.work.min_bits"),
     ("[accounts.domains]\nttl_seconds = 604801", "accounts.domains.ttl_seconds"),
     ('[accounts]\nallow_domains = ["example.org"]', "accounts.allow_domains"),
+    ('[turn.managed]\ncertificate_key_file = "k.pem"', "turn.managed.certificate_file"),
+    ('[turn.managed]\ncertificate_file = "c.pem"\ncertificate_key_file = "k.pem"', "turn.managed.hostname"),
+    ("[turn.managed]\nport = 5349", "turn.managed.tls_port"),
+    ("[turn.managed]\nmin_relay_port = 50001\nmax_relay_port = 50000", "turn.managed.min_relay_port"),
+    ('[turn.managed]\naddresses = ["127.0.0.1", "10.0.0.1"]', "turn.managed.addresses"),
+    ('[turn.managed]\nexternal_addresses = ["192.0.2.1", "192.0.2.2"]', "turn.managed.external_addresses"),
+    (
+        '[turn.managed]\nexternal_addresses = ["192.0.2.1"]\ndiscover_from = "stun:stun.example.org"',
+        "turn.managed.discover_from",
+    ),
     ('[upstream]\nrelays = ["ws://127.0.0.1:7447"]', "upstream.relays"),
     ('[bridge]\npublic_url = "wss://r.org"\n[upstream]\nrelays = ["wss://r.org"]', "upstream.relays"),
     ('[bridge]\npublic_url = "wss://r.org/"\n[upstream]\nrelays = ["wss://R.org:443"]', "upstream.relays"),
 ]
 
 POSSIBLE = [
+    '[turn.managed]\nhostname = "a.org"\ncertificate_file = "c.pem"\ncertificate_key_file = "k.pem"',
+    '[turn.managed]\naddresses = ["10.0.0.1", "fd00::1"]\nexternal_addresses = ["192.0.2.1", "2001:db8::1"]',
+    '[turn.managed]\naddresses = ["127.0.0.1", "::1"]',
+    "[turn]\nrequested_ttl_seconds = 2592000",
     EXPERIMENT,
     f"{STATIC}{EXPERIMENT}",
     f'{BOTH}{EXPERIMENT}provider = "coturn"\nshare = 12.5',

@@ -78,7 +78,7 @@ def test_what_the_file_says_replaces_the_default_and_nothing_else() -> None:
         ("[relai]\nport = 1", 'relai: there is no such table; did you mean "relay"?'),
         ("[turn.cotrun]", 'turn.cotrun: there is no such table; did you mean "coturn"?'),
         ("zzz = 1", "zzz: there is no such key; take it out"),
-        ("port = 1", "port: there is no such key here; it belongs to [relay]"),
+        ("ping_timeout_seconds = 1", "ping_timeout_seconds: there is no such key here; it belongs to [relay]"),
         ("[coturn]", "coturn: there is no such table here; it belongs to [turn]"),
         ("[turn.relay]", "turn.relay: there is no such table here; it belongs to the top"),
         (

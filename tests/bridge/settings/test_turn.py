@@ -6,7 +6,8 @@ import pytest
 
 from bridge.settings.problems import SettingsError
 from bridge.settings.reading import parse_settings
-from bridge.settings.turn import ProviderKind, ProviderSettings, TurnSettings
+from bridge.settings.turn import ProviderKind, TurnSettings
+from bridge.settings.turn_servers import ProviderSettings
 
 
 def test_told_lifetime_is_half_of_the_real_one() -> None:

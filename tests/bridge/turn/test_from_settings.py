@@ -13,7 +13,7 @@ from bridge.settings.turn import ChainSettings, CoturnSettings, ProviderKind, St
 from bridge.turn.coturn import coturn_password
 from bridge.turn.from_settings import chain_rules
 from bridge.turn.provider import TurnProvider
-from tests.support.edges import TURN_URLS
+from tests.support.edges import TURN_URLS, ScriptedProvider
 
 USER = "0" * 32
 
@@ -44,6 +44,17 @@ def test_providers_stand_in_the_order_of_the_settings(home: Home) -> None:
     rules = chain_rules(settings, home)
     assert [provider.name for provider in rules.providers] == ["static", "coturn"]
     assert (rules.deadline_seconds, rules.provider_seconds) == (7, 3)
+
+
+def test_coturn_of_our_own_is_the_only_one_where_none_is_named_and_stands_where_it_is(home: Home) -> None:
+    managed = ScriptedProvider()
+    assert chain_rules(TurnSettings(), home, managed).providers == (managed,)
+    coturn = CoturnSettings(secret_files=("new",))
+    first = TurnSettings(providers=(ProviderKind.MANAGED, ProviderKind.COTURN), coturn=coturn)
+    assert chain_rules(first, home, managed).providers[0] is managed
+    assert len(chain_rules(first, home, managed).providers) == 2
+    only = TurnSettings(providers=(ProviderKind.COTURN,), coturn=coturn)
+    assert managed not in chain_rules(only, home, managed).providers
 
 
 async def test_the_first_secret_signs(home: Home) -> None:

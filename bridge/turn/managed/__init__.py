@@ -1,0 +1,1 @@
+"""A coturn that the bridge starts, watches and ends itself."""

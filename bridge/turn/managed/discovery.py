@@ -1,0 +1,52 @@
+"""Under which address the outside sees us: a STUN server that the operator named is asked, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from dataclasses import replace
+from ipaddress import ip_address
+
+from bridge.turn.managed.configuration import Plan
+from bridge.turn.managed.peers import Address
+from bridge.turn.managed.rules import ManagedRules
+from bridge.turn.managed.stun import mapped_address
+from client.entropy import Entropy
+
+log = logging.getLogger(__name__)
+
+ASK_SECONDS = 2.0
+"""Time that the server has to answer."""
+
+
+class Discovery:
+    """Finds the external address, and remembers it for when nobody answers."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._found: tuple[Address, Address] | None = None
+
+    async def fill(self, rules: ManagedRules) -> Plan:
+        """Return the plan with the external address in it, as far as that is to be found and can be."""
+        local = next((address for address in rules.plan.addresses if address.version == 4), None)
+        if rules.discover_from is None or local is None:
+            return rules.plan
+        told = await self._ask(*rules.discover_from)
+        if told is not None:
+            self._found = (told, local)
+        else:
+            log.warning("the STUN server in turn.managed.discover_from does not answer")
+        if self._found is None or self._found[1] != local or self._found[0] == local:
+            return rules.plan
+        return replace(rules.plan, external=(self._found,))
+
+    async def _ask(self, host: str, port: int) -> Address | None:
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                loop = asyncio.get_running_loop()
+                found = await loop.getaddrinfo(host, port, family=socket.AF_INET, type=socket.SOCK_DGRAM)
+        except (OSError, TimeoutError):
+            return None
+        server = ip_address(found[0][4][0])
+        return await mapped_address(server, port, seconds=ASK_SECONDS, entropy=self._entropy)
