@@ -257,6 +257,7 @@ async def _serving(parts: _Parts) -> AsyncIterator[None]:
     core, failure = parts.core, None
     recovered = await core.inbox.recover()
     await core.outbox.recover()
+    await core.domains.recall()
     if recovered:
         log.info("answering what an earlier run accepted", extra={"facts": {"requests": recovered}})
     async with parts.admin, parts.endpoint, asyncio.TaskGroup() as tasks:
@@ -289,6 +290,7 @@ def _background(parts: _Parts) -> Sequence[Coroutine[Any, Any, None]]:
         core.outbox.run(),
         core.names.run(),
         parts.coturn.run(),
+        core.domains.run(),
         parts.admin.run(),
         _upkeep(parts),
     )

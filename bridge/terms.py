@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bridge.callers import AdmissionRules
+from bridge.domains import DomainRules
 from bridge.errors import StartupError
 from bridge.newcomers import JoiningRules
-from bridge.settings.accounts import AccountSettings, LimiterSettings
+from bridge.settings.accounts import AccountSettings, Admission, LimiterSettings
 from bridge.settings.tree import Settings
 from bridge.work import WorkRules
 from nips.errors import InvalidEntity
@@ -24,6 +25,18 @@ def admission_rules(settings: Settings) -> AdmissionRules:
         _keys("accounts.allow", accounts.allow),
         _keys("accounts.blocked", accounts.blocked),
         joining_rules(accounts),
+    )
+
+
+def domain_rules(settings: Settings) -> DomainRules:
+    """Return which domains are asked for their names: none, unless an allowlist counts."""
+    accounts, domains = settings.accounts, settings.accounts.domains
+    return DomainRules(
+        domains=accounts.allow_domains if accounts.admission is Admission.ALLOWLIST else (),
+        ttl_seconds=domains.ttl_seconds,
+        stale_seconds=domains.stale_seconds,
+        timeout_seconds=domains.timeout_seconds,
+        max_bytes=domains.max_bytes,
     )
 
 

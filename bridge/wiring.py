@@ -11,6 +11,7 @@ from bridge.callers import Door
 from bridge.conditions import Conditions
 from bridge.destinations import Deliverer, Publisher
 from bridge.dispatcher import Dispatcher, DispatchRules
+from bridge.domains import DomainKeys
 from bridge.envelope import Freshness
 from bridge.events import CountingSink, Events, LogSink
 from bridge.http import Fetch
@@ -31,7 +32,7 @@ from bridge.services.service import Service
 from bridge.services.turn import TurnGetCredentials
 from bridge.settings.tree import Settings
 from bridge.tallies import RequestTallies
-from bridge.terms import admission_rules, bucket_of
+from bridge.terms import admission_rules, bucket_of, domain_rules
 from bridge.turn.chain import ProviderChain
 from bridge.turn.names import Names
 from bridge.turn.rules import name_rules, relay_rules
@@ -50,6 +51,7 @@ class Core:
     inbox: Inbox
     outbox: Outbox
     names: Names
+    domains: DomainKeys
     counts: CountingSink
     tallies: RequestTallies
     permits: AccountPermits
@@ -92,7 +94,14 @@ def build_core(settings: Settings, around: Surroundings) -> Core:
     rules = permit_rules(settings)
     permits = AccountPermits(around.storage.permits, rules.accounts, around.clock)
     strangers, free = StrangerLimits(rules), FreeLimits(rules)
-    door = _door(settings, around)
+    domains = DomainKeys(
+        domain_rules(settings),
+        http=around.http,
+        secrets=around.storage.secrets,
+        conditions=around.conditions,
+        clock=around.clock,
+    )
+    door = _door(settings, around, domains)
     names = Names(name_rules(settings), around.clock, around.conditions)
     turn = _turn_credentials(settings, around, names)
     replies = _reply_writer(settings, around)
@@ -124,10 +133,11 @@ def build_core(settings: Settings, around: Surroundings) -> Core:
         LivePart(permit_rules, strangers.adopt),
         LivePart(permit_rules, free.adopt),
         LivePart(admission_rules, door.adopt),
+        LivePart(domain_rules, domains.adopt),
         LivePart(name_rules, names.adopt),
         LivePart(relay_rules, turn.adopt),
     )
-    return Core(inbox, outbox, names, counts, tallies, permits, live)
+    return Core(inbox, outbox, names, domains, counts, tallies, permits, live)
 
 
 def build_services(
@@ -185,10 +195,10 @@ def permit_rules(settings: Settings) -> PermitRules:
     )
 
 
-def _door(settings: Settings, around: Surroundings) -> Door:
+def _door(settings: Settings, around: Surroundings, domains: DomainKeys) -> Door:
     rules, storage = admission_rules(settings), around.storage
     newcomers = Newcomers(storage.accounts, storage.permits, rules.joining, clock=around.clock, entropy=around.entropy)
-    return Door(storage.accounts, newcomers, rules)
+    return Door(storage.accounts, newcomers, rules, listed=domains)
 
 
 def _reply_writer(settings: Settings, around: Surroundings) -> ReplyWriter:

@@ -12,7 +12,7 @@
     ├── InvalidPayload     not a NIP-44 payload for this key
     ├── InvalidWrap        a gift wrap that does not open (NIP-59)
     ├── InvalidEntity      not a bech32 entity of NIP-19
-    └── InvalidDocument    not a relay information document (NIP-11)
+    └── InvalidDocument    not a relay information document (NIP-11), not a list of names (NIP-05)
 
 The text of an error names the rule that was broken and never quotes what the peer sent or what a secret revealed, so it
 may be shown to that peer.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.domains import DomainRules
 from bridge.errors import StartupError
 from bridge.newcomers import JoiningRules
 from bridge.settings.accounts import Admission, LimiterSettings
-from bridge.terms import admission_rules, bucket_of
+from bridge.terms import admission_rules, bucket_of, domain_rules
 from bridge.work import WorkRules
 from nips.nip19 import encode_npub
 from storage.permits import Bucket
@@ -39,6 +40,19 @@ def test_what_is_no_key_stops_the_start_and_is_named(setting: str, text: str) ->
 @pytest.mark.parametrize(("seconds", "refill_ms"), [(1, 1000), (0.1, 100), (0.001, 1), (600, 600_000), (1.5, 1500)])
 def test_refill_is_counted_in_milliseconds(seconds: float, refill_ms: int) -> None:
     assert bucket_of(LimiterSettings(burst=7, refill_seconds=seconds)) == Bucket(7, refill_ms)
+
+
+def test_domains_are_asked_under_an_allowlist_alone() -> None:
+    changes = {
+        "accounts.allow_domains": ("example.org",),
+        "accounts.domains.ttl_seconds": 60,
+        "accounts.domains.stale_seconds": 61,
+        "accounts.domains.timeout_seconds": 1.5,
+        "accounts.domains.max_bytes": 2048,
+    }
+    allowlist = {**changes, "accounts.admission": Admission.ALLOWLIST}
+    assert domain_rules(settings_with(allowlist)) == DomainRules(("example.org",), 60, 61, 1.5, 2048)
+    assert domain_rules(settings_with(changes)).domains == ()
 
 
 def test_terms_of_joining_are_those_of_the_settings() -> None:

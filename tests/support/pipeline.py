@@ -379,6 +379,7 @@ async def a_pipeline(
             )
             await core.inbox.recover()
             await core.outbox.recover()
+            await core.domains.recall()
             async with _working(core) if is_running else nullcontext():
                 yield pipeline
 
