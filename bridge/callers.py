@@ -32,7 +32,15 @@ class AnonymousCaller:
     pubkey: PublicKey
 
 
-Caller = AccountCaller | AnonymousCaller
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A key that asks to be registered for an account of its own; `Door.join` makes it, once the key is proved."""
+
+    pubkey: PublicKey
+    offer: Offer
+
+
+Caller = AccountCaller | AnonymousCaller | Newcomer
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,8 @@ class AdmissionRules:
     admission: Admission
     allowed: Collection[PublicKey]
     blocked: Collection[PublicKey]
+    auto_register: bool
+    """Whether any first request makes the account, or only the registration of the key itself."""
     joining: JoiningRules
 
 
@@ -100,10 +110,18 @@ class Door:
             return AccountCaller(*dossier.caller)
         if method.stranger:
             return AnonymousCaller(key)
-        return AccountCaller(*await self._join(key, offer))
+        if self._rules.auto_register:
+            return await self.join(key, offer)
+        if not offer.is_registration:
+            raise Unauthorized("not registered")
+        return Newcomer(key, offer)
 
     def _may_call(self, owner: PublicKey) -> bool:
         return self._rules.admission is not Admission.ALLOWLIST or owner in self._rules.allowed or owner in self._listed
+
+    async def join(self, key: PublicKey, offer: Offer) -> AccountCaller:
+        """Make the account of a key that meets the terms; raise what `admit` raises."""
+        return AccountCaller(*await self._join(key, offer))
 
     async def _join(self, key: PublicKey, offer: Offer) -> tuple[Account, Device]:
         match self._rules.admission:

@@ -19,6 +19,7 @@ from bridge.errors import (
     Internal,
     InvalidRequest,
     MalformedRequest,
+    PowRequired,
     ProviderFailed,
     RateLimited,
     Refusal,
@@ -69,6 +70,8 @@ CROWDED_MS = 1000
 
 _ERASED = "went with its account"
 _REVOKED = "revoked or deleted meanwhile"
+
+REGISTRATION = "device.register"
 
 REVOCATION = "device.revoke"
 """The one method whose answer a revoked device may be told again, since it may have revoked itself."""
@@ -206,7 +209,7 @@ class Dispatcher:
         try:
             if service is None or method is None:
                 raise UnknownMethod("no such method")
-            offer = Offer(request.invite, arrival.work_bits)
+            offer = Offer(request.invite, arrival.work_bits, is_registration=_registers_itself(request, arrival))
             caller = await self._door.admit(arrival.rumor.pubkey, dossier, method, offer)
             if isinstance(caller, AccountCaller):
                 arrival.on_account()
@@ -280,7 +283,8 @@ class Dispatcher:
                 outcome = await service(request.params, caller)
         except Refusal as refusal:
             code = code_of(refusal, method)
-            if self._catalogue.refusal(code).retry:
+            # What step 11 refuses is not kept, though a newcomer may meet it only here.
+            if self._catalogue.refusal(code).retry or isinstance(refusal, Unauthorized | PowRequired):
                 raise
             return _Done(error_body(refusal, self._catalogue, method), code)
         except TimeoutError:
@@ -349,6 +353,11 @@ class Dispatcher:
         event = REFUSAL_EVENTS.get((method.name, type(refusal))) if method else None
         if event is not None:
             self._events.emit(event, account=account, **refusal.payload)
+
+
+def _registers_itself(request: Request, arrival: Arrival) -> bool:
+    """Tell whether a request is for the registration of the key that asks; its params are not looked at yet."""
+    return request.method == REGISTRATION and request.params.get("device_pubkey") == arrival.rumor.pubkey
 
 
 def _repeatable(dossier: Dossier, request: Request) -> KnownRequest | None:

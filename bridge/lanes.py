@@ -132,8 +132,8 @@ class Lane:
         if is_kept:
             wrap = await self._around.wrap(row)
             with self._around.here.storing([wrap.id]):
-                await self._around.outbox.keep_here(row, wrap)
-                self._around.here.deliver(wrap)
+                if await self._around.outbox.keep_here(row, wrap):
+                    self._around.here.deliver(wrap)
         else:
             await self._around.outbox.delivered([row.number])
         # The relay's own words stay out: they may be anything.

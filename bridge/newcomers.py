@@ -39,6 +39,8 @@ class Offer:
     invite: str | None = None
     work_bits: int = 0
     """Work to which its wrap commits (NIP-13)."""
+    is_registration: bool = False
+    """It asks to register its author's own key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ def admission_rules(settings: Settings) -> AdmissionRules:
         accounts.admission,
         _keys("accounts.allow", accounts.allow),
         _keys("accounts.blocked", accounts.blocked),
+        accounts.auto_register,
         joining_rules(accounts),
     )
 

@@ -149,7 +149,7 @@ def build_services(
         "account.get": AccountGet(accounts, permits),
         "account.delete": AccountDelete(around.clock),
         "account.set_access_key": set_access_key,
-        "device.register": DeviceRegister(accounts, bridge, around.clock, around.entropy),
+        "device.register": DeviceRegister(accounts, door.join, bridge, around.clock, around.entropy),
         "device.list": DeviceList(accounts),
         "device.revoke": DeviceRevoke(),
         "turn.get_credentials": turn,

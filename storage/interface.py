@@ -267,8 +267,11 @@ class Outbox(Protocol):
     async def delivered(self, numbers: Sequence[int]) -> None:
         """Remove rows that reached their destination, or that it refused for good."""
 
-    async def keep_here(self, row: OutboxRow, wrap: VerifiedEvent) -> None:
-        """Remove a row and keep its wrap on our own relay, for the recipient and as long as the row would have."""
+    async def keep_here(self, row: OutboxRow, wrap: VerifiedEvent) -> bool:
+        """Remove a row and keep its wrap on our own relay, for the recipient and as long as the row would have.
+
+        False, and nothing is kept, if the row is gone.
+        """
 
     async def postpone(self, number: int, *, next_attempt_at: int) -> None:
         """Count a failed attempt and set the time of the next."""

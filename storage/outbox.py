@@ -59,10 +59,13 @@ class SqliteOutbox:
         """Remove rows that reached their destination, or that it refused for good."""
         await self._database.writer.run(lambda connection: _remove(connection, numbers))
 
-    async def keep_here(self, row: OutboxRow, wrap: VerifiedEvent) -> None:
-        """Remove a row and keep its wrap on our own relay, for the recipient and as long as the row would have."""
+    async def keep_here(self, row: OutboxRow, wrap: VerifiedEvent) -> bool:
+        """Remove a row and keep its wrap on our own relay, for the recipient and as long as the row would have.
+
+        False, and nothing is kept, if the row is gone.
+        """
         vault = self._database.vault
-        await self._database.writer.run(lambda connection: _keep_here(connection, vault, row, wrap))
+        return await self._database.writer.run(lambda connection: _keep_here(connection, vault, row, wrap))
 
     async def postpone(self, number: int, *, next_attempt_at: int) -> None:
         """Count a failed attempt and set the time of the next."""
@@ -121,9 +124,12 @@ def _remove(connection: sqlite3.Connection, numbers: Sequence[int]) -> None:
     connection.executemany("DELETE FROM outbox WHERE number = ?", [(number,) for number in numbers])
 
 
-def _keep_here(connection: sqlite3.Connection, vault: Vault, row: OutboxRow, wrap: VerifiedEvent) -> None:
+def _keep_here(connection: sqlite3.Connection, vault: Vault, row: OutboxRow, wrap: VerifiedEvent) -> bool:
+    # A row that was erased meanwhile, with its recipient's rights, must not come back as a wrap.
+    if not connection.execute("DELETE FROM outbox WHERE number = ?", (row.number,)).rowcount:
+        return False
     insert_wrap(connection, vault, wrap, recipient=row.recipient, expires_at=row.expires_at)
-    _remove(connection, [row.number])
+    return True
 
 
 def _postpone(connection: sqlite3.Connection, number: int, next_attempt_at: int) -> None:

@@ -115,7 +115,7 @@ def figures_of(settings: Any, prefix: str = "") -> Iterator[tuple[str, int | flo
         name, value = prefix + field.name, getattr(settings, field.name)
         if is_dataclass(value):
             yield from figures_of(value, f"{name}.")
-        elif isinstance(value, int | float) and name != "port":
+        elif isinstance(value, int | float) and not isinstance(value, bool) and name != "port":
             yield name, value
 
 

@@ -5,12 +5,14 @@ Nothing is changed here: what a request changes is recorded with its answer, or 
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from bridge.callers import DAY, AccountCaller, Caller
+from bridge.callers import DAY, AccountCaller, Caller, Newcomer
 from bridge.errors import DeviceProofInvalid, Unauthorized
+from bridge.newcomers import Offer
 from bridge.services.account import device_result
 from bridge.services.service import Outcome, Params
 from client.clock import Clock
@@ -21,6 +23,9 @@ from nips.event import VerifiedEvent
 from nips.keys import PublicKey
 from storage.account_interface import Account, Accounts, Device, RegisterDevice, RevokeDevice
 
+Join = Callable[[PublicKey, Offer], Awaitable[AccountCaller]]
+"""Make the account of a key that meets the terms."""
+
 MAX_DEVICES: Final = 6
 """Of one account, the primary included (protocol.md §2)."""
 
@@ -30,14 +35,23 @@ class DeviceRegister:
     """Answers `device.register`."""
 
     accounts: Accounts
+    join: Join
     bridge: PublicKey
     clock: Clock
     entropy: Entropy
 
     async def __call__(self, params: Params, caller: Caller) -> Outcome:
-        """Let a key act for the caller's account, or rename it if it does; raise `DeviceProofInvalid`."""
-        account, now = _account(caller), self.clock.now()
-        proof = self._proof(params, account, now)
+        """Let a key act for the caller's account, or rename it if it does; raise `DeviceProofInvalid`.
+
+        A newcomer's account is made first, once the proof is right. Should the rest fail, it is there and has no name.
+        """
+        now = self.clock.now()
+        if isinstance(caller, Newcomer):
+            proof = self._proof(params, caller.pubkey, now)
+            account = (await self.join(caller.pubkey, caller.offer)).account
+        else:
+            account = _account(caller)
+            proof = self._proof(params, PublicKey(account.pubkey), now)
         device = await self._device(params, account, now)
         effect = RegisterDevice(
             account.number,
@@ -49,12 +63,12 @@ class DeviceRegister:
         )
         return Outcome({"device": device_result(device)}, effect=effect)
 
-    def _proof(self, params: Params, account: Account, now: int) -> VerifiedEvent:
+    def _proof(self, params: Params, account: PublicKey, now: int) -> VerifiedEvent:
         try:
             return check_device_proof(
                 params["proof"],
                 device=PublicKey(params["device_pubkey"]),
-                account=PublicKey(account.pubkey),
+                account=account,
                 bridge=self.bridge,
                 now=now,
             )

@@ -82,6 +82,11 @@ class AccountSettings:
     blocked: tuple[str, ...] = listing(
         (), "Keys (npub or hex) that are refused, whatever admission says.", form=forms.account_key, max_items=1_000_000
     )
+    auto_register: bool = choice(
+        True,
+        "Make the account at a key's first request. Without it only device.register of the key itself does, and all"
+        " else from unknown keys is refused.",
+    )
     max_accounts: int = number(
         100_000, "Accounts in all; beyond that nobody new gets one.", least=1, most=1_000_000_000
     )

@@ -111,6 +111,15 @@ async def test_row_kept_here_becomes_a_wrap_of_its_recipient(storage: SqliteStor
         assert [wrap.id for wrap in kept] == expected
 
 
+async def test_row_that_was_erased_does_not_come_back_as_a_wrap(storage: SqliteStorage) -> None:
+    reply = a_stored_reply(0)
+    numbers = await queue(storage, QueuedReply(RELAY, reply.recipient, 1059, reply.wrap.to_json(), NOW + 60, NOW))
+    (row,) = await waiting(storage, RELAY)
+    await storage.outbox.delivered(numbers)
+    assert not await storage.outbox.keep_here(row, reply.wrap)
+    assert await storage.gift_wraps.query(Filter(), recipients=[reply.recipient], now=NOW, limit=10) == []
+
+
 async def test_row_is_not_removed_when_its_wrap_cannot_be_kept(storage: SqliteStorage) -> None:
     reply = a_stored_reply(0)
     await queue(storage, QueuedReply(RELAY, reply.recipient, 1059, reply.wrap.to_json(), NOW + 60, NOW))

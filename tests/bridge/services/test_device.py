@@ -9,10 +9,13 @@ from uuid import UUID
 
 import pytest
 
-from bridge.callers import AnonymousCaller
+from bridge.callers import AccountCaller, AnonymousCaller
 from bridge.errors import Unauthorized
+from bridge.newcomers import Offer
 from bridge.services.device import MAX_DEVICES, DeviceList, DeviceRegister, DeviceRevoke
 from bridge.services.service import Service
+from bridge.settings.accounts import Admission
+from nips.keys import PublicKey
 from tests.support.clock import FixedClock
 from tests.support.deadline import within
 from tests.support.devices import a_proof, register, registration
@@ -420,13 +423,91 @@ async def test_a_request_in_progress_is_refused_at_the_commit_and_costs_nothing(
         assert await bridge.remaining(ALICE, "turn") == 100
 
 
+# --- accounts that are made by registration only
+
+BY_REGISTRATION = {"accounts.auto_register": False}
+
+
+async def test_without_auto_register_a_key_that_did_not_register_is_refused(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes=BY_REGISTRATION) as bridge:
+        for method, code in (
+            ("account.get", "BRIDGE_UNAUTHORIZED"),
+            ("device.list", "BRIDGE_UNAUTHORIZED"),
+            ("turn.get_credentials", "CALL_RELAY_UNAUTHORIZED"),
+        ):
+            assert (await bridge.ask(ALICE, method)).code == code
+        assert (await register(bridge, PHONE, ALICE)).code == "BRIDGE_UNAUTHORIZED"
+        assert (await bridge.ask(ALICE, "bridge.info")).code is None
+        assert await bridge.storage.accounts.find(ALICE.key) is None
+
+
+async def test_without_auto_register_the_registration_of_the_key_itself_makes_its_account(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes=BY_REGISTRATION) as bridge:
+        rumor = bridge.request(ALICE, "device.register", registration(bridge, ALICE, ALICE, name="mine"))
+        answer = await bridge.answer(ALICE, rumor)
+        device = answer.result["device"]
+        assert (device["device_pubkey"], device["name"], device["primary"]) == (ALICE.key, "mine", True)
+        assert (await bridge.answer(ALICE, rumor)).content == answer.content
+        assert await devices(bridge) == [device]
+        assert (await register(bridge, PHONE, ALICE)).code is None
+        assert await keys(bridge, PHONE) == [ALICE.key, PHONE.key]
+
+
+@pytest.mark.parametrize(
+    ("params", "code", "field"),
+    [
+        ({"proof": {}}, "DEVICE_PROOF_INVALID", "/params/proof/id"),
+        ({"name": "x" * 65}, "BRIDGE_INVALID_REQUEST", "/params/name"),
+    ],
+)
+async def test_without_auto_register_a_registration_that_fails_makes_no_account(
+    tmp_path: Path, params: Json, code: str, field: str
+) -> None:
+    async with a_pipeline(tmp_path, changes=BY_REGISTRATION) as bridge:
+        error = (await register(bridge, ALICE, ALICE, **params)).error
+        assert (error["code"], error["field"]) == (code, field)
+        assert await bridge.storage.accounts.find(ALICE.key) is None
+        assert (await bridge.ask(ALICE, "account.get")).code == "BRIDGE_UNAUTHORIZED"
+
+
+async def test_without_auto_register_accounts_that_are_there_go_on(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path) as bridge:
+        await bridge.ask(ALICE, "account.get")
+    async with a_pipeline(tmp_path, changes=BY_REGISTRATION, run=2) as bridge:
+        assert (await bridge.ask(ALICE, "account.get")).code is None
+
+
+async def test_without_auto_register_newcomers_meet_the_terms_of_admission_all_the_same(tmp_path: Path) -> None:
+    changes = {**BY_REGISTRATION, "accounts.admission": Admission.INVITE}
+    async with a_pipeline(tmp_path, changes=changes) as bridge:
+        now = bridge.clock.now()
+        await bridge.storage.invites.create("code", uses=1, expires_at=None, note="", now=now, max_invites=1)
+        params = registration(bridge, ALICE, ALICE)
+        assert (await bridge.ask(ALICE, "device.register", params, id="same")).code == "BRIDGE_UNAUTHORIZED"
+        assert (await bridge.ask(ALICE, "device.register", params, id="same", invite="code")).code is None
+
+
+async def test_without_auto_register_the_price_of_an_account_is_told_and_not_kept(tmp_path: Path) -> None:
+    changes = {**BY_REGISTRATION, "accounts.budget.burst": 1}
+    async with a_pipeline(tmp_path, changes=changes) as bridge:
+        await register(bridge, ALICE, ALICE)
+        rumor = bridge.request(BOB, "device.register", registration(bridge, BOB, BOB))
+        assert (await bridge.answer(BOB, rumor)).code == "BRIDGE_POW_REQUIRED"
+        bridge.clock.advance(30)
+        assert (await bridge.answer(BOB, rumor)).code is None
+
+
 # --- who may not
+
+
+async def nobody_joins(key: PublicKey, offer: Offer) -> AccountCaller:
+    raise AssertionError("nobody asked for that")
 
 
 async def test_somebody_without_an_account_gets_nothing(tmp_path: Path) -> None:
     async with a_storage(tmp_path) as storage:
         services: list[Service] = [
-            DeviceRegister(storage.accounts, BRIDGE.public_key, FixedClock(), SeededEntropy()),
+            DeviceRegister(storage.accounts, nobody_joins, BRIDGE.public_key, FixedClock(), SeededEntropy()),
             DeviceList(storage.accounts),
             DeviceRevoke(),
         ]
