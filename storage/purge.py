@@ -42,6 +42,8 @@ async def purge(database: Database, *, now: int, buckets: Mapping[str, Bucket], 
     """Delete what has expired and buckets that are full again; return the rows removed, by table."""
     removed = {table: await _purge_expired(database, delete, now, chunk) for table, delete in _EXPIRING.items()}
     removed["permits"] = await _purge_permits(database, buckets, now * 1000, chunk)
+    # What was deleted is still in the log as it was before, and so is what was erased with an account.
+    await database.writer.run(lambda connection: database.space.cut_log_off())
     return removed
 
 

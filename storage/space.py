@@ -8,6 +8,7 @@ would make it longer is refused whole. Pages that deletions left free count as r
 
 The log of changes (WAL) shrinks when it is folded into the file, which a reader that never ends holds up. When it is
 longer than `max_log_bytes` the writer waits a moment for readers to end; what is too long even then counts as taken.
+It is also cut off whenever that is asked for, because it still holds what was deleted from the file.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ class Space:
         self._limits = limits
         self._log = path.with_name(f"{path.name}-wal")
         self._waited_at = 0.0
+        self._is_cut_off_next = False
         self._closed: frozenset[Use] = frozenset()
         (self._page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
         connection.execute(f"PRAGMA max_page_count = {(limits.max_bytes + limits.reserve_bytes) // self._page_bytes}")
@@ -89,6 +91,10 @@ class Space:
         """Raise `StorageFull` if there is no room for that."""
         if not self.has_room(use):
             raise StorageFull(f"{_CLOSED[use][1]} (storage.max_bytes = {self._limits.max_bytes})")
+
+    def cut_log_off(self) -> None:
+        """Have the log folded into the file and emptied at the next look, if readers end within a moment."""
+        self._is_cut_off_next = True
 
     def look(self, connection: sqlite3.Connection) -> None:
         """See what is taken, outside of a transaction."""
@@ -109,10 +115,11 @@ class Space:
 
     def _shorten_log(self, connection: sqlite3.Connection) -> int:
         length = self._log_bytes()
-        if length <= self._limits.max_log_bytes:
+        is_asked, self._is_cut_off_next = self._is_cut_off_next, False
+        if length <= self._limits.max_log_bytes and not is_asked:
             self._waited_at = 0.0
             return length
-        is_time_to_wait = length > self._waited_at * _LONGER
+        is_time_to_wait = is_asked or length > self._waited_at * _LONGER
         (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
         connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS if is_time_to_wait else 0}")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

@@ -339,3 +339,27 @@ async def test_log_that_a_reader_holds_up_counts_as_taken(path: Path, key_ring: 
     assert log.stat().st_size <= LOG_BYTES
     assert await add_wrap(storage, 100_000) is Added.ADDED
     await storage.close()
+
+
+def log_bytes(path: Path) -> int:
+    return path.with_name(f"{path.name}-wal").stat().st_size
+
+
+async def test_purge_leaves_nothing_in_the_log(small: SqliteStorage, path: Path) -> None:
+    await add_wrap(small, 0)
+    assert log_bytes(path) > 0
+    await small.purge(now=NOW, buckets={})
+    assert log_bytes(path) == 0
+
+
+async def test_log_that_a_reader_holds_is_cut_off_by_the_next_purge(small: SqliteStorage, path: Path) -> None:
+    await add_wrap(small, 0)
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM gift_wraps").fetchone()
+        await add_wrap(small, 1)
+        await small.purge(now=NOW, buckets={})
+        assert log_bytes(path) > 0
+        await add_wrap(small, 2)
+    await small.purge(now=NOW, buckets={})
+    assert log_bytes(path) == 0
