@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
-from storage.account_interface import Account, AdmissionFailed, Device
-from storage.sqlite import SqliteStorage
-from tests.storage.builders import DAY, NOW, a_hex, a_new_account, an_account
+import pytest
+
+from storage.account_interface import Account, AccountOverview, AdmissionFailed, Device, Standing
+from storage.accounts import erase_account_of
+from storage.database import Database, Limits
+from storage.encryption import KeyRing, place
+from storage.errors import StorageFull
+from storage.sqlite import SqliteStorage, open_storage
+from tests.storage.builders import DAY, NOW, a_device, a_hex, a_new_account, a_secret, an_account
+from tests.storage.test_registration import register
 
 
 async def test_admitted_key_is_an_account_and_its_primary_device(storage: SqliteStorage) -> None:
@@ -55,3 +63,87 @@ async def test_numbers_differ_and_tell_nothing_of_the_order(storage: SqliteStora
     assert len(set(numbers)) == 20
     assert numbers != sorted(numbers)
     assert all(0 < number < 2**63 for number in numbers)
+
+
+# --- what the operator decides
+
+
+async def standing(storage: SqliteStorage, pubkey: str) -> Standing:
+    return (await storage.requests.look_up(asker=pubkey, request_id="any", rumor_id=a_hex(99))).standing
+
+
+async def test_block_holds_for_account_and_devices_until_it_is_taken_back(storage: SqliteStorage) -> None:
+    account, _ = await an_account(storage)
+    other, _ = await an_account(storage, 5)
+    await register(storage, account, a_device(1))
+    assert await storage.accounts.block(account.pubkey)
+    assert not await storage.accounts.block(account.pubkey)
+    keys = account.pubkey, a_device(1).pubkey, other.pubkey
+    assert [await standing(storage, key) for key in keys] == [Standing.BLOCKED, Standing.BLOCKED, Standing.FREE]
+    assert [await storage.accounts.is_blocked(key) for key in keys] == [True, False, False]
+    assert await storage.accounts.unblock(account.pubkey)
+    assert not await storage.accounts.unblock(account.pubkey)
+    assert [await standing(storage, key) for key in keys] == [Standing.FREE] * 3
+
+
+async def test_block_of_a_device_leaves_its_account_alone(storage: SqliteStorage) -> None:
+    account, _ = await an_account(storage)
+    await register(storage, account, a_device(1))
+    await storage.accounts.block(a_device(1).pubkey)
+    assert await standing(storage, a_device(1).pubkey) is Standing.BLOCKED
+    assert await standing(storage, account.pubkey) is Standing.FREE
+
+
+async def test_key_without_account_can_be_blocked_beforehand(storage: SqliteStorage) -> None:
+    await storage.accounts.block(a_hex(0))
+    assert await standing(storage, a_hex(0)) is Standing.BLOCKED
+    await an_account(storage)
+    assert await standing(storage, a_hex(0)) is Standing.BLOCKED
+
+
+async def test_no_more_keys_are_blocked_than_the_bound(path: Path, key_ring: KeyRing) -> None:
+    storage = await open_storage(path, key_ring, Limits(max_blocked_keys=2))
+    for number in (0, 1, 0):
+        await storage.accounts.block(a_hex(number))
+    with pytest.raises(StorageFull, match=r"storage\.max_blocked_keys = 2"):
+        await storage.accounts.block(a_hex(2))
+    await storage.accounts.unblock(a_hex(0))
+    assert await storage.accounts.block(a_hex(2))
+    await storage.close()
+
+
+async def test_overview_goes_page_by_page_through_all_accounts(storage: SqliteStorage) -> None:
+    accounts = sorted([(await an_account(storage, number))[0] for number in range(5)], key=lambda each: each.number)
+    await register(storage, accounts[1], replace(a_device(1), last_seen_day=DAY + 86_400))
+    await storage.accounts.block(accounts[2].pubkey)
+    pages, after = [], 0
+    while page := await storage.accounts.overview(after=after, limit=2):
+        pages.append(page)
+        after = page[-1].account.number
+    assert [len(page) for page in pages] == [2, 2, 1]
+    figures = {1: (2, DAY + 86_400, False), 2: (1, DAY, True)}
+    assert [each for page in pages for each in page] == [
+        AccountOverview(account, *figures.get(number, (1, DAY, False))) for number, account in enumerate(accounts)
+    ]
+
+
+async def test_account_of_before_its_second_was_known_counts_from_the_end_of_its_day(
+    storage: SqliteStorage, below: Database
+) -> None:
+    new = replace(a_new_account(), pubkey=a_secret(2).public_key)
+    admitted = await storage.accounts.admit(new, max_accounts=9)
+    assert not isinstance(admitted, AdmissionFailed)
+    number = admitted[0].number
+    identity = below.vault.encrypt_json(place("accounts", "identity", number), [new.pubkey, new.pni_salt.hex()])
+    await below.writer.run(lambda connection: connection.execute("UPDATE accounts SET identity = ?", (identity,)))
+
+    async def vanish(until: int) -> int:
+        return len(
+            await below.writer.run(
+                lambda connection: erase_account_of(connection, below.vault, new.pubkey, until=until, remembered=9)
+            )
+        )
+
+    assert await storage.accounts.find(new.pubkey) == admitted
+    assert await vanish(DAY + 86_398) == 0
+    assert await vanish(DAY + 86_399) == 1
