@@ -5,9 +5,11 @@ A thief of the file without the storage key learns:
 - how many accounts, devices, waiting and answered requests and kept wraps there are;
 - the days on which accounts and devices came and were last seen;
 - how much each numbered account has left of which limiter, and when it last used it;
+- which numbered keys were revoked, by which numbered account, which are blocked, and which were deleted when;
+- which stored answers are of one numbered account, and how many invites there are, with their uses and expiry;
 - ids, times and expiry of kept wraps, which of them share an unnamed recipient or author, and which are our answers;
 - how many wraps were accepted lately, and in which hour each may be forgotten;
-- how many replies wait for each unnamed relay, and until when;
+- how many replies wait for each unnamed relay and for each unnamed asker, and until when;
 - the public events, which the relay shows to everyone: replaceable ones, and who asked for which ids to be deleted.
 
 Apart from those public events the file holds no public key of an account or recipient, no request and nothing that was
