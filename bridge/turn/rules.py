@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bridge.errors import StartupError
 from bridge.settings.name_server import parse_name_server
 from bridge.settings.tree import Settings
-from bridge.settings.turn import ProviderKind
+from bridge.settings.turn import ProviderKind, ProviderSettings
 from bridge.settings.turn_names import ExperimentSettings
 from bridge.turn.addresses import RelayAddresses
 from bridge.turn.experiments import Experiment, share_of
@@ -36,20 +36,17 @@ def relay_rules(settings: Settings) -> RelayRules:
     return RelayRules(
         ttl_seconds=turn.ttl_seconds,
         stun_urls=turn.stun_urls,
-        addresses={
-            kind.value: _addresses(table.urls, table.urls_with_ips, table.hostname)
-            for kind, table in ((kind, turn.of(kind)) for kind in ProviderKind)
-        },
+        addresses={kind.value: _addresses(turn.of(kind)) for kind in ProviderKind},
         experiment=_experiment(turn.experiment) if turn.experiment.name else None,
     )
 
 
 def name_rules(settings: Settings) -> NameRules:
     """Return how host names are looked up."""
-    names, relays = settings.turn.names, relay_rules(settings)
-    told = [relays.addresses[kind.value] for kind in settings.turn.providers]
-    if relays.experiment is not None:
-        told.append(relays.experiment.addresses)
+    turn, names = settings.turn, settings.turn.names
+    told = [_addresses(turn.of(kind)) for kind in turn.providers]
+    if turn.experiment.name:
+        told.append(_addresses(turn.experiment))
     hosts = [addresses.with_urls_of(()).hostname for addresses in told if addresses.patterns]
     return NameRules(
         resolvers=tuple(map(parse_name_server, names.resolvers)),
@@ -66,8 +63,8 @@ def name_rules(settings: Settings) -> NameRules:
     )
 
 
-def _addresses(urls: tuple[str, ...], patterns: tuple[str, ...], hostname: str) -> RelayAddresses:
-    return RelayAddresses(urls, patterns, hostname or None)
+def _addresses(table: ProviderSettings | ExperimentSettings) -> RelayAddresses:
+    return RelayAddresses(table.urls, table.urls_with_ips, table.hostname or None)
 
 
 def _experiment(settings: ExperimentSettings) -> Experiment:
@@ -77,7 +74,7 @@ def _experiment(settings: ExperimentSettings) -> Experiment:
         listed=_keys("turn.experiment.listed", settings.listed),
         excluded=_keys("turn.experiment.excluded", settings.excluded),
         provider=settings.provider or None,
-        addresses=_addresses(settings.urls, settings.urls_with_ips, settings.hostname),
+        addresses=_addresses(settings),
     )
 
 
