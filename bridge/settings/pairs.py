@@ -65,7 +65,7 @@ def _has_provider(turn: TurnSettings) -> bool:
     """Tell whether an experiment is about servers for which somebody makes credentials."""
     named = turn.experiment.provider
     if not turn.providers:
-        return named in ("", "managed")
+        return named in ("", ProviderKind.MANAGED)
     return named in turn.providers or (named == "" and len(turn.providers) == 1)
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from bridge.errors import StartupError
 from bridge.settings.name_server import parse_name_server
 from bridge.settings.tree import Settings
-from bridge.settings.turn import ProviderKind, ProviderSettings
+from bridge.settings.turn import ProviderKind
 from bridge.settings.turn_names import ExperimentSettings
+from bridge.settings.turn_servers import ProviderSettings
 from bridge.turn.addresses import RelayAddresses
 from bridge.turn.experiments import Experiment, share_of
 from bridge.turn.names import NameRules
@@ -44,7 +45,7 @@ def relay_rules(settings: Settings) -> RelayRules:
 def name_rules(settings: Settings) -> NameRules:
     """Return how host names are looked up."""
     turn, names = settings.turn, settings.turn.names
-    told = [_addresses(turn.of(kind)) for kind in turn.providers]
+    told = [_addresses(turn.of(kind)) for kind in turn.providers or (ProviderKind.MANAGED,)]
     if turn.experiment.name:
         told.append(_addresses(turn.experiment))
     hosts = [addresses.with_urls_of(()).hostname for addresses in told if addresses.patterns]

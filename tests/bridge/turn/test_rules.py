@@ -93,4 +93,6 @@ def test_the_names_of_those_in_the_chain_and_of_the_experiment_are_looked_up_ahe
         **EXPERIMENT,
     }
     assert name_rules(settings_with(changes)).expected == ("turn.example.org", "beta.example.org")
+    managed = {"turn.managed.hostname": "own.example.org", "turn.managed.urls_with_ips": ("turn:%s",)}
+    assert name_rules(settings_with(managed)).expected == ("own.example.org",)
     assert name_rules(settings_with({**changes, "turn.coturn.urls_with_ips": ()})).expected == ("beta.example.org",)
