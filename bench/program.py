@@ -37,6 +37,7 @@ def unhindered(settings: Settings) -> Settings:
     return replace(
         settings,
         permits=replace(settings.permits, turn=plenty, info=plenty),
+        metrics=replace(settings.metrics, port=0),
         relay=replace(
             settings.relay,
             port=0,

@@ -14,15 +14,12 @@ from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
 from typing import Any
 
-from bridge.administration.callers import Callers
-from bridge.administration.commands import Administration
-from bridge.administration.running import RunningBridge
-from bridge.administration.server import AdminServer
 from bridge.announcements import announcements
 from bridge.conditions import Conditions
 from bridge.home import Home
 from bridge.http import HttpClient
 from bridge.identity import Identity, load_identity
+from bridge.operation import Operated, Operation, build_operation
 from bridge.relay.endpoint import RelayEndpoint
 from bridge.relay.from_settings import relay_limits, relay_profile
 from bridge.reload import LivePart, Reloaded, Reloader
@@ -62,6 +59,8 @@ class Bridge:
     """Reads the settings again; raises `ReloadRefused` when they cannot be used, and then nothing changes."""
     coturn: ManagedCoturn
     """The TURN server that it runs, or does not."""
+    metrics_url: str | None
+    """Where metrics and health are, if anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class _Parts:
     coturn: ManagedCoturn
     conditions: Conditions
     reloader: Reloader
-    admin: AdminServer
+    operation: Operation
     clock: Clock
     entropy: Entropy
 
@@ -89,7 +88,8 @@ class _Parts:
     def seen_from_outside(self) -> Bridge:
         """Return what the operator gets to see."""
         key = self.identity.secret.public_key
-        return Bridge(key, self.endpoint.url, self.announced, self.figures, self.reloader.reload, self.coturn)
+        metrics = self.operation.metrics_url
+        return Bridge(key, self.endpoint.url, self.announced, self.figures, self.reloader.reload, self.coturn, metrics)
 
     def figures(self) -> Mapping[str, int]:
         """Count what is at work; with no client and no request all but `tasks` and `workers` are 0."""
@@ -200,35 +200,10 @@ async def _build(
     managed = LivePart(lambda read: managed_rules(read, home), coturn.adopt)
     providers = LivePart(lambda read: _chain_rules(read, home, coturn), chain.adopt)
     reloader = Reloader(home.load_settings, settings, [*core.live, managed, providers, *live])
-    running = RunningBridge(
-        public_key=identity.secret.public_key,
-        version=distribution_version("nostr-switchboard"),
-        url=around.own_url,
-        links=upstream.links,
-        figures=lambda: parts.figures(),
-        conditions=conditions,
-        events=core.counts,
-        reloader=reloader,
-        clock=clock,
-    )
-    administration = Administration(_callers(around, endpoint, core, reloader), running)
-    admin = AdminServer(home.path, administration.carry_out)
+    operated = Operated(home, settings, around, core, endpoint, upstream, reloader, lambda: parts.figures())
     built = settings, storage, identity, sealing, endpoint, upstream, core, coturn
-    parts = _Parts(*built, conditions, reloader, admin, clock, entropy)
+    parts = _Parts(*built, conditions, reloader, build_operation(operated), clock, entropy)
     return parts
-
-
-def _callers(around: Surroundings, endpoint: RelayEndpoint, core: Core, reloader: Reloader) -> Callers:
-    return Callers(
-        accounts=around.storage.accounts,
-        invites=around.storage.invites,
-        pseudonyms=around.identity.pseudonyms,
-        clock=around.clock,
-        entropy=around.entropy,
-        max_invites=lambda: reloader.settings.accounts.max_invites,
-        dismiss=endpoint.dismiss,
-        forget=core.outbox.forget,
-    )
 
 
 def _chain_rules(settings: Settings, home: Home, coturn: ManagedCoturn) -> ChainRules:
@@ -260,14 +235,15 @@ async def _serving(parts: _Parts) -> AsyncIterator[None]:
     await core.domains.recall()
     if recovered:
         log.info("answering what an earlier run accepted", extra={"facts": {"requests": recovered}})
-    async with parts.admin, parts.endpoint, asyncio.TaskGroup() as tasks:
+    async with parts.operation.listening(), parts.endpoint, asyncio.TaskGroup() as tasks:
         background = [tasks.create_task(work) for work in _background(parts)]
         parts.upstream.listen(core.inbox)
         tasks.create_task(parts.upstream.run(await _announce(parts)))
         await parts.coturn.settled()
         if parts.settings.turn.managed.enabled and not (parts.settings.turn.providers or parts.coturn.is_wanted):
             log.info("no TURN server", extra={"facts": {"reason": none_because(parts.settings)}})
-        log.info("ready", extra={"facts": {"url": parts.endpoint.url, "port": parts.endpoint.port}})
+        facts = {"url": parts.endpoint.url, "port": parts.endpoint.port, "metrics": parts.operation.metrics_url}
+        log.info("ready", extra={"facts": facts})
         try:
             yield
         except Exception as error:  # noqa: BLE001 - raised again below
@@ -291,7 +267,7 @@ def _background(parts: _Parts) -> Sequence[Coroutine[Any, Any, None]]:
         core.names.run(),
         parts.coturn.run(),
         core.domains.run(),
-        parts.admin.run(),
+        parts.operation.run(),
         _upkeep(parts),
     )
 
@@ -309,6 +285,7 @@ async def _announce(parts: _Parts) -> Sequence[VerifiedEvent]:
 async def _finish(parts: _Parts) -> None:
     """Stop reading and answer what was accepted, as far as the grace goes; the rest is answered at the next start."""
     log.info("stopping")
+    parts.operation.stop()
     steps = parts.endpoint.stop_reading, parts.core.inbox.drain, parts.core.outbox.flush
     if not await in_steps(steps, seconds=parts.settings.stop.grace_seconds):
         log.warning("grace is over, the rest is answered at the next start")

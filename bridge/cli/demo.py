@@ -110,7 +110,8 @@ async def _demo(steps: _Steps) -> None:
 async def _bridge(folder: Path, server: CoturnServer | None) -> AsyncIterator[Bridge]:
     home = Home(folder / "home")
     settings = Settings()
-    settings = replace(settings, relay=replace(settings.relay, port=0))
+    metrics = replace(settings.metrics, enabled=False)
+    settings = replace(settings, relay=replace(settings.relay, port=0), metrics=metrics)
     secret = server.secret if server else SystemEntropy().draw(32).hex()
     urls = server.urls if server else (f"turn:{HOST}:3478?transport=udp",)
     turn = replace(settings.turn, providers=(ProviderKind.COTURN,), coturn=replace(settings.turn.coturn, urls=urls))

@@ -47,7 +47,14 @@ def command(
             metavar="URL", help="Address under which clients reach the relay, such as wss://relay.example.org."
         ),
     ] = "",
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Port of the relay. Beside one that is not the default, metrics take any that is free.",
+        ),
+    ] = None,
     turn_host: Annotated[
         str | None,
         typer.Option(
@@ -94,8 +101,10 @@ def command(
 def _choose(*, public_url: str, port: int | None, turn_host: str | None, buildit: bool) -> Settings:
     settings = Settings()
     settings = replace(settings, bridge=replace(settings.bridge, public_url=public_url))
-    if port is not None:
-        settings = replace(settings, relay=replace(settings.relay, port=port))
+    if port not in (None, settings.relay.port):
+        # The one beside another bridge; its metrics must not meet those of the other.
+        metrics = replace(settings.metrics, port=0)
+        settings = replace(settings, relay=replace(settings.relay, port=port), metrics=metrics)
     if turn_host is not None:
         server = _turn_server(turn_host)
         urls = tuple(str(replace(server, transport=transport)) for transport in ("udp", "tcp"))

@@ -141,6 +141,11 @@ def domain(value: str) -> str | None:
     return "use a domain in lower case, such as example.org"
 
 
+def optional_account_key(value: str) -> str | None:
+    """Ask for a public key, or nothing."""
+    return None if value == "" else account_key(value)
+
+
 def file(value: str) -> str | None:
     """Ask for the name of a file, never for what is in it."""
     if value and value.isprintable() and not value.endswith("/") and len(value) <= 1024:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bridge.settings.accounts import AccountSettings, PermitSettings
 from bridge.settings.endpoint import BridgeSettings, CompatSettings, RelaySettings, UpstreamSettings, WrapSettings
+from bridge.settings.health import MetricsSettings, NoticeSettings
 from bridge.settings.keys import table
 from bridge.settings.requests import InboxSettings, ReplySettings
 from bridge.settings.turn import TurnSettings
@@ -28,6 +29,10 @@ class Settings:
     compat: CompatSettings = table(CompatSettings(), "What is tolerated for clients that deviate from the NIPs.")
     storage: StorageSettings = table(StorageSettings(), "Where everything durable lies.")
     log: LogSettings = table(LogSettings(), "The log, on standard error.")
+    metrics: MetricsSettings = table(MetricsSettings(), "Metrics and health for machines, over HTTP.")
+    notices: NoticeSettings = table(
+        NoticeSettings(), "Messages to the operator about trouble, as NIP-17 from the bridge's key.", is_live=True
+    )
     stop: StopSettings = table(StopSettings(), "What happens at the end.")
 
     def relay_url(self, *, port: int | None = None) -> str:

@@ -28,6 +28,7 @@ def bridge_settings(**tables: object) -> Settings:
     settings = Settings()
     chosen: dict[str, object] = {
         "relay": replace(settings.relay, port=0),
+        "metrics": replace(settings.metrics, port=0),
         "turn": replace(
             settings.turn, providers=(ProviderKind.COTURN,), coturn=replace(settings.turn.coturn, urls=(TURN_URL,))
         ),

@@ -265,7 +265,8 @@ class _Run:
 def _apart(settings: Settings) -> Settings:
     """Let several run beside each other: on any port, and without a TURN server, which has one for all."""
     turn = replace(settings.turn, managed=replace(settings.turn.managed, enabled=False))
-    return replace(settings, relay=replace(settings.relay, port=0), turn=turn)
+    metrics = replace(settings.metrics, port=0)
+    return replace(settings, relay=replace(settings.relay, port=0), turn=turn, metrics=metrics)
 
 
 def _parse(text: str) -> LogLine:

@@ -38,6 +38,7 @@ well_formed: dict[Any, st.SearchStrategy[Any]] = {
     forms.optional_file: st.sampled_from(["", "tls/turn.crt"]),
     forms.stun_url: st.just("stun:turn.example.org"),
     forms.account_key: st.sampled_from(["ab" * 32, "npub1" + "q" * 58]),
+    forms.optional_account_key: st.sampled_from(["", "ab" * 32]),
     forms.domain: st.sampled_from(["example.org", "localhost:8443", "a.example.org"]),
     forms.file: st.sampled_from(["a", "/run/secrets/b c", 'quote".key']),
     forms.network: st.sampled_from(["127.0.0.1", "10.0.0.0/8", "::1", "fd00::/8"]),

@@ -1,0 +1,1 @@
+"""How the bridge is, told to machines and to its operator."""

@@ -1,0 +1,66 @@
+"""A whole bridge, as its operator's machines see it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from bridge.operation import sizes_of
+from bridge.settings.tree import Settings
+from tests.support.bridges import a_bridge, a_client, a_home, bridge_settings
+from tests.support.deadline import within
+from tests.support.wraps import AUTHOR
+
+
+async def read(url: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return response.status, await response.text()
+
+
+def metric(text: str, name: str, **labels: str) -> float:
+    (found,) = [
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == f"switchboard_{name}" and sample.labels == labels
+    ]
+    return found
+
+
+async def test_what_happens_shows_in_the_metrics(tmp_path: Path) -> None:
+    settings = bridge_settings()
+    home = await a_home(tmp_path, settings)
+    async with within(30), a_bridge(home, settings) as bridge:
+        assert bridge.metrics_url is not None
+        async with a_client(bridge, AUTHOR) as client:
+            await client.turn_credentials()
+            status, text = await read(f"{bridge.metrics_url}/metrics")
+            assert status == 200
+            assert metric(text, "events_total", event="call_relay.credentials_issued") == 1
+            assert metric(text, "request_seconds_count", method="turn.get_credentials", outcome="ok") == 1
+            assert metric(text, "relay_events_total", verdict="accepted") == 1
+            assert metric(text, "in_memory", kind="connections") == 1
+            assert (
+                metric(text, "storage_bytes", file="database") == sizes_of(tmp_path / "switchboard.db")["database"] > 0
+            )
+        assert AUTHOR.public_key not in text
+        status, body = await read(f"{bridge.metrics_url}/readyz")
+        assert (status, json.loads(body)["ready"]) == (200, True)
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+async def test_metrics_are_there_as_the_setting_says(tmp_path: Path, is_enabled: bool) -> None:
+    metrics = replace(Settings().metrics, enabled=is_enabled, port=0)
+    settings = bridge_settings(metrics=metrics)
+    home = await a_home(tmp_path, settings)
+    async with within(30), a_bridge(home, settings) as bridge:
+        assert (bridge.metrics_url is not None) == is_enabled
+
+
+def test_files_that_are_not_there_have_no_size(tmp_path: Path) -> None:
+    assert sizes_of(tmp_path / "a.db") == {"database": 0, "log": 0}
