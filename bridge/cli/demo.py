@@ -6,7 +6,7 @@ import asyncio
 import logging
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,9 @@ from bridge.home import Home, write_secret
 from bridge.program import typed
 from bridge.settings.tree import Settings
 from bridge.settings.turn import ProviderKind
-from bridge.turn.coturn_server import HOST, CoturnFailed, CoturnServer, coturn_server, is_installed
+from bridge.turn.managed.child import find_program
+from bridge.turn.managed.configuration import Plan
+from bridge.turn.managed.rules import description
 from client.bridge import BridgeClient
 from client.clock import SystemClock
 from client.connection import RelayConnection
@@ -36,7 +38,12 @@ from client.results import TurnCredentials
 from nips.keys import SecretKey
 from nips.nip19 import encode_npub
 
+HOST = "127.0.0.1"
 PATIENCE_SECONDS = 30
+
+
+class CoturnFailed(Exception):
+    """There is a coturn, and it does not work."""
 
 
 def command() -> None:
@@ -90,15 +97,15 @@ class _Steps:
 
 async def _demo(steps: _Steps) -> None:
     with tempfile.TemporaryDirectory(prefix="switchboard-demo-") as name:
-        folder = Path(name)
-        turn = coturn_server(folder) if is_installed() else nullcontext()
-        async with asyncio.timeout(PATIENCE_SECONDS), turn as server:
-            if server is not None:
-                steps.done("coturn runs", f"turn:{HOST}:{server.port}, with a secret that only the bridge knows")
-            async with _bridge(folder, server) as bridge:
-                steps.done("a bridge runs", f"{bridge.url}, key {encode_npub(bridge.public_key)}")
-                await _exchange(bridge, server, steps)
-    if server is None:
+        async with asyncio.timeout(PATIENCE_SECONDS), _bridge(Path(name)) as bridge:
+            steps.done("a bridge runs", f"{bridge.url}, key {encode_npub(bridge.public_key)}")
+            plan = bridge.coturn.plan
+            if plan is not None:
+                steps.done("coturn runs", f"{description(plan)}, with a secret that only the bridge knows")
+            elif bridge.coturn.is_wanted:
+                raise CoturnFailed("turnserver is here and does not answer: `switchboard run` tells why")
+            await _exchange(bridge, plan, steps)
+    if plan is None:
         steps.say(
             "[yellow]No allocation shown: there is no `turnserver` here (Debian: apt-get install coturn).[/yellow]"
         )
@@ -107,24 +114,25 @@ async def _demo(steps: _Steps) -> None:
 
 
 @asynccontextmanager
-async def _bridge(folder: Path, server: CoturnServer | None) -> AsyncIterator[Bridge]:
+async def _bridge(folder: Path) -> AsyncIterator[Bridge]:
     home = Home(folder / "home")
     settings = Settings()
+    turn = replace(settings.turn, managed=replace(settings.turn.managed, port=0))
+    if find_program() is None:
+        # The credentials of a server that is not there: what a client is told can be seen all the same.
+        coturn = replace(turn.coturn, urls=(f"turn:{HOST}:3478?transport=udp",))
+        turn = replace(turn, providers=(ProviderKind.COTURN,), coturn=coturn)
     metrics = replace(settings.metrics, enabled=False)
-    settings = replace(settings, relay=replace(settings.relay, port=0), metrics=metrics)
-    secret = server.secret if server else SystemEntropy().draw(32).hex()
-    urls = server.urls if server else (f"turn:{HOST}:3478?transport=udp",)
-    turn = replace(settings.turn, providers=(ProviderKind.COTURN,), coturn=replace(settings.turn.coturn, urls=urls))
-    settings = replace(settings, turn=turn)
+    settings = replace(settings, relay=replace(settings.relay, port=0), turn=turn, metrics=metrics)
     await make_home(home, settings, secret=None)
-    write_secret(home.path / settings.turn.coturn.secret_files[0], secret)
+    write_secret(home.path / settings.turn.coturn.secret_files[0], SystemEntropy().draw(32).hex())
     async with running_bridge(
         home, home.load_settings(), clock=SystemClock(), entropy=SystemEntropy(), environment={}
     ) as bridge:
         yield bridge
 
 
-async def _exchange(bridge: Bridge, server: CoturnServer | None, steps: _Steps) -> None:
+async def _exchange(bridge: Bridge, plan: Plan | None, steps: _Steps) -> None:
     clock, entropy = SystemClock(), SystemEntropy()
     key = draw_key(entropy)
     link = RelayConnection(bridge.url, keys=[key], clock=clock, entropy=entropy)
@@ -135,8 +143,8 @@ async def _exchange(bridge: Bridge, server: CoturnServer | None, steps: _Steps) 
         await _ask(client, key, steps)
         credentials = await client.turn_credentials()
         steps.done("turn.get_credentials", *_describe(credentials))
-        if server is not None:
-            await _allocate(credentials, server, steps)
+        if plan is not None:
+            await _allocate(credentials, plan.port, steps)
 
 
 async def _ask(client: BridgeClient, key: SecretKey, steps: _Steps) -> None:
@@ -158,11 +166,11 @@ def _describe(credentials: TurnCredentials) -> list[str]:
     ]
 
 
-async def _allocate(credentials: TurnCredentials, server: CoturnServer, steps: _Steps) -> None:
+async def _allocate(credentials: TurnCredentials, port: int, steps: _Steps) -> None:
     transport: Any
     transport, _ = await aioice.turn.create_turn_endpoint(
         asyncio.DatagramProtocol,
-        server_addr=(HOST, server.port),
+        server_addr=(HOST, port),
         username=credentials.username,
         password=credentials.password,
     )

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from bridge.cli import demo
-from bridge.home import write_secret
+from bridge.turn.coturn import coturn_password
 from tests.bridge.cli.commands import switchboard
 
 STEPS = ["a bridge runs", "a client connects", "bridge.info", "account.get", "turn.get_credentials"]
@@ -20,7 +20,7 @@ def test_demo_ends_in_an_allocation_on_a_real_coturn() -> None:
     shown = switchboard("demo")
     assert shown.returncode == 0, shown.stdout + shown.stderr
     lines = [line[2:].rsplit(" ", 2)[0] for line in shown.stdout.splitlines() if line.startswith("✓")]
-    assert lines == ["coturn runs", *STEPS, "coturn grants an allocation"]
+    assert lines == [STEPS[0], "coturn runs", *STEPS[1:], "coturn grants an allocation"]
 
 
 def test_demo_without_coturn_says_what_is_missing() -> None:
@@ -42,7 +42,7 @@ def test_step_that_fails_is_shown_as_such_and_ends_with_status_1(
     if shutil.which("turnserver") is None:
         pytest.skip("no turnserver here: apt-get install coturn")
     # The bridge signs with another secret than coturn's.
-    monkeypatch.setattr(demo, "write_secret", lambda path, _secret: write_secret(path, "another"))
+    monkeypatch.setattr("bridge.turn.managed.server.coturn_password", lambda _, name: coturn_password(b"another", name))
     with pytest.raises(typer.Exit) as ended:
         demo.command()
     assert ended.value.exit_code == 1

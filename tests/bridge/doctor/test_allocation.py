@@ -11,10 +11,10 @@ import pytest
 from bridge.doctor.allocation import AllocationFailed, allocate, bind, transport_of
 from bridge.settings.ice_url import parse_ice_url
 from bridge.turn.coturn import coturn_password, coturn_username
-from bridge.turn.coturn_server import coturn_server
 from client.clock import SystemClock
 from tests.bridge.doctor.places import a_free_port
 from tests.support.certificates import make_certificate
+from tests.support.coturn import coturn_server
 from tests.support.deadline import SCALE, within
 from tests.support.tls_coturn import tls_coturn
 

@@ -12,10 +12,10 @@ from bridge.doctor.turn import check_stun, check_turn
 from bridge.home import write_secret
 from bridge.settings.tree import Settings
 from bridge.settings.turn import ProviderKind, TurnSettings
-from bridge.turn.coturn_server import CoturnServer, coturn_server
 from tests.bridge.doctor.examining import a_subject, bad, found_by, the
 from tests.bridge.doctor.places import a_free_port
 from tests.support.certificates import make_certificate
+from tests.support.coturn import CoturnServer, coturn_server
 from tests.support.name_server import a_name_server
 from tests.support.tls_coturn import tls_coturn
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from bridge.turn.coturn_server import CoturnServer, coturn_server, is_installed
 from tests.interop.bridge.installation import with_coturn
+from tests.support.coturn import CoturnServer, coturn_server, is_installed
 from tests.support.process import Switchboard
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from bridge.home import write_secret
 from bridge.settings.tree import Settings
 from bridge.settings.turn import ProviderKind
-from bridge.turn.coturn_server import CoturnServer
+from tests.support.coturn import CoturnServer
 from tests.support.process import Change, Switchboard
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bridge.turn.coturn_server import CoturnServer
 from tests.interop.bridge.allocation import relays_data
 from tests.interop.bridge.installation import with_coturn
 from tests.interop.bridge.peers import run_script
+from tests.support.coturn import CoturnServer
 from tests.support.process import Switchboard
 from tests.support.vectors import document
 

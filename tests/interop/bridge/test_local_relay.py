@@ -10,7 +10,6 @@ import pytest
 import pytest_asyncio
 
 from bridge.settings.tree import Settings
-from bridge.turn.coturn_server import CoturnServer
 from client.bridge import BridgeClient
 from client.clock import SystemClock
 from client.connection import RelayConnection
@@ -21,6 +20,7 @@ from tests.interop.bridge.allocation import refusal, relays_data
 from tests.interop.bridge.exchange import LIVE, STORED, a_request, result_of
 from tests.interop.bridge.installation import with_coturn
 from tests.interop.bridge.peers import run_script, running_script
+from tests.support.coturn import CoturnServer
 from tests.support.deadline import within
 from tests.support.fake_relay import running
 from tests.support.process import Switchboard

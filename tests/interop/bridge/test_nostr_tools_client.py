@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from bridge.turn.coturn_server import CoturnServer
 from tests.interop.bridge.allocation import check_credentials
 from tests.interop.bridge.exchange import LIVE, STORED, a_request, response, result_of
 from tests.interop.bridge.peers import run_script
+from tests.support.coturn import CoturnServer
 from tests.support.process import Switchboard
 
 SCRIPT = "nostr_tools_client.mjs"
