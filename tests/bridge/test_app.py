@@ -83,6 +83,21 @@ async def test_method_without_a_provider_is_not_offered(tmp_path: Path) -> None:
     assert refused.value.refusal.code == "BRIDGE_UNKNOWN_METHOD"
 
 
+async def test_without_coturn_there_is_stun_only_and_one_line_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("bridge.turn.managed.from_settings.find_program", lambda: None)
+    caplog.set_level("INFO")
+    settings = bridge_settings()
+    turn = replace(settings.turn, providers=(), stun_urls=("stun:turn.example.org",))
+    settings = replace(settings, turn=turn)
+    home = await a_home(tmp_path, settings)
+    async with within(20), a_bridge(home, settings) as bridge, a_client(bridge, ASKER) as client:
+        assert (await client.turn_credentials()).ice_servers == ({"urls": ["stun:turn.example.org"]},)
+    (line,) = [record for record in caplog.records if record.message == "no TURN server"]
+    assert line.facts == {"reason": "turnserver is not installed (Debian: apt install coturn)"}  # type: ignore[attr-defined]
+
+
 async def test_two_bridges_on_one_home_are_refused(tmp_path: Path) -> None:
     settings = bridge_settings()
     home = await a_home(tmp_path, settings)

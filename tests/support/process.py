@@ -66,7 +66,7 @@ class Switchboard:
         said = await _output_of("init", "--home", str(self.home), *self._init_options)
         (npub,) = [line.removeprefix("npub: ") for line in said.splitlines() if line.startswith("npub: ")]
         self._public_key = decode_npub(npub)
-        self.change_settings(lambda settings: self._change(_apart(settings)))
+        self.change_settings(lambda settings: self._change(apart(settings)))
         await self.start()
         return self
 
@@ -262,7 +262,7 @@ class _Run:
             self.said.notify_all()
 
 
-def _apart(settings: Settings) -> Settings:
+def apart(settings: Settings) -> Settings:
     """Let several run beside each other: on any port, and without a TURN server, which has one for all."""
     turn = replace(settings.turn, managed=replace(settings.turn.managed, enabled=False))
     metrics = replace(settings.metrics, port=0)

@@ -6,19 +6,22 @@ import asyncio
 import json
 import os
 import pty
+import re
 import signal
 import socket
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import pytest
 from websockets.asyncio.client import connect
 
-from bridge.home import Home
+from bridge.home import SETTINGS_FILE, Home
 from bridge.settings.reading import load_settings
 from bridge.settings.rendering import render
 from bridge.settings.tree import Settings
 from bridge.settings.upkeep import LogLevel
+from bridge.turn.managed.child import find_program
 from client.clock import SystemClock
 from client.entropy import SystemEntropy
 from client.wrapping import wrap_rumor
@@ -29,7 +32,7 @@ from nips.keys import SecretKey
 from nips.nip59 import Rumor, make_rumor, open_wrap
 from tests.bridge.cli.commands import switchboard
 from tests.support.deadline import within
-from tests.support.process import Switchboard
+from tests.support.process import Change, Switchboard, apart
 from tests.support.wraps import drawn
 
 HANDSHAKE = (
@@ -90,7 +93,7 @@ async def test_hangup_has_it_read_its_settings_again(tmp_path: Path) -> None:
 
 async def test_bridge_whose_terminal_is_closed_stops(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    assert switchboard("init", "--home", str(home), "--port", "0").returncode == 0
+    a_home(home)
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         "setsid",
@@ -176,7 +179,7 @@ async def test_second_interrupt_ends_it_at_once_though_a_client_does_not_answer_
 
 async def test_reader_of_the_card_that_goes_away_is_no_reason_to_stop(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    assert switchboard("init", "--home", str(home), "--port", "0").returncode == 0
+    a_home(home)
     unread, card = os.pipe()
     os.close(unread)
     try:
@@ -225,6 +228,45 @@ def test_host_that_is_not_ours_is_named(tmp_path: Path) -> None:
     assert failed.returncode == 2
     assert "relay.host = '203.0.113.7'" in failed.stderr
     assert "Traceback" not in failed.stderr
+
+
+async def card_of(home: Path) -> str:
+    """Return what a bridge that starts shows on standard output."""
+    process = await asyncio.create_subprocess_exec(
+        *("switchboard", "run", "--home", str(home)), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    assert process.stdout is not None
+    shown = b""
+    async with within(30):
+        while b"reach:" not in shown:
+            shown += await process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+    return shown.decode()
+
+
+async def test_card_tells_which_turn_server_runs(tmp_path: Path) -> None:
+    if find_program() is None:
+        pytest.skip("no turnserver here: apt-get install coturn")
+    a_home(tmp_path / "home", lambda settings: change_managed(settings, port=0))
+    assert re.search(r"(?m)^turn: managed coturn on 127\.0\.0\.1:\d+$", await card_of(tmp_path / "home"))
+
+
+async def test_card_tells_why_there_is_none(tmp_path: Path) -> None:
+    a_home(tmp_path / "home")
+    assert "turn: none: turn.managed.enabled is false. See docs" in await card_of(tmp_path / "home")
+
+
+def a_home(home: Path, change: Change = apart) -> None:
+    """Make a bridge's folder, with a relay on any port."""
+    assert switchboard("init", "--home", str(home), "--port", "0").returncode == 0
+    file = home / SETTINGS_FILE
+    file.write_text(render(change(load_settings(file))), encoding="utf-8")
+
+
+def change_managed(settings: Settings, **changes: object) -> Settings:
+    managed = replace(settings.turn.managed, **changes)  # type: ignore[arg-type]
+    return replace(settings, turn=replace(settings.turn, managed=managed))
 
 
 def change_relay(settings: Settings, **changes: object) -> Settings:
