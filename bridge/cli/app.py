@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli import demo, doctor, init, inspect, reload, run
+from bridge.cli import accounts, demo, doctor, init, inspect, invite, reload, run, status
 from bridge.errors import StartupError
 from bridge.settings.problems import SettingsError
 from storage.errors import StorageError
@@ -30,7 +30,10 @@ app.command("run")(run.command)
 app.command("demo")(demo.command)
 app.command("inspect")(inspect.command)
 app.command("doctor")(doctor.command)
+app.command("status")(status.command)
 app.command("reload")(reload.command)
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(invite.app, name="invite")
 
 
 def show_version(asked: bool) -> None:

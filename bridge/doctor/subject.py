@@ -84,9 +84,7 @@ class Subject:
     @property
     def announced(self) -> list[str]:
         """Where clients are told to come, as far as the settings say."""
-        public_url = self.settings.bridge.public_url
-        own = [public_url] if public_url else [] if self.relays or not self.local_url else [self.local_url]
-        return [*own, *self.relays]
+        return self.settings.told_relays(own_url=self.local_url)
 
 
 def read_key(home: Home, settings: Settings, environment: Mapping[str, str]) -> SecretKey | None:

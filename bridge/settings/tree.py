@@ -8,6 +8,7 @@ from bridge.settings.accounts import AccountSettings, PermitSettings
 from bridge.settings.endpoint import BridgeSettings, CompatSettings, RelaySettings, UpstreamSettings, WrapSettings
 from bridge.settings.health import MetricsSettings, NoticeSettings
 from bridge.settings.keys import table
+from bridge.settings.relay_url import relay_identity
 from bridge.settings.requests import InboxSettings, ReplySettings
 from bridge.settings.turn import TurnSettings
 from bridge.settings.upkeep import LogSettings, StopSettings, StorageSettings
@@ -34,6 +35,16 @@ class Settings:
         NoticeSettings(), "Messages to the operator about trouble, as NIP-17 from the bridge's key.", is_live=True
     )
     stop: StopSettings = table(StopSettings(), "What happens at the end.")
+
+    def told_relays(self, *, own_url: str | None = None) -> list[str]:
+        """Return where clients are told to come; `own_url` is our own relay's where the settings say any port.
+
+        An address of this machine alone would send others to their own machine.
+        """
+        own = self.bridge.public_url
+        if not own and not self.upstream.relays:
+            own = own_url or (self.relay_url() if self.relay.port else "")
+        return list({relay_identity(url): url for url in (own, *self.upstream.relays) if url}.values())
 
     def relay_url(self, *, port: int | None = None) -> str:
         """Return the address to tell clients; `port` is the one really taken when the setting says any."""

@@ -1,0 +1,80 @@
+"""What commands to a bridge have in common: how they ask, what they say when refused, how they show times."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bridge.administration.asking import ask
+from bridge.administration.messages import CommandRefused, Json
+from bridge.home import Home
+
+EXIT_REFUSED = 1
+"""Exit status of a command that was understood and not carried out; the text says what to do."""
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>[smhdw])", re.ASCII)
+
+
+def asked(home: Home, command: str, **arguments: Any) -> Json:
+    """Return a command's result, from the running bridge or its storage; end with status 1 if it is refused."""
+    try:
+        return ask(home, command, os.environ, **arguments)
+    except CommandRefused as refused:
+        complain(refused.problems)
+        raise typer.Exit(EXIT_REFUSED) from None
+
+
+def complain(problems: Iterable[str]) -> None:
+    """Say on standard error what is wrong."""
+    for problem in problems:
+        typer.echo(f"switchboard: {problem}", err=True)
+
+
+def print_json(result: Json) -> None:
+    """Print a result for machines."""
+    typer.echo(json.dumps(dict(result), ensure_ascii=False))
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows; on a terminal under headings, elsewhere with tabs between and nothing cut off."""
+    console = Console()
+    if not console.is_terminal:
+        for row in rows:
+            typer.echo("\t".join(row))
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def day(seconds: int | None) -> str:
+    """Return a day as people write it."""
+    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
+def moment(seconds: int | None) -> str:
+    """Return a time in UTC, to the minute."""
+    return "never" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def read_duration(text: str) -> int:
+    """Return the seconds of a duration such as 7d; raise `typer.BadParameter`."""
+    match = _DURATION.fullmatch(text)
+    if match is None or not int(match["number"]):
+        raise typer.BadParameter("write a number and s, m, h, d or w, such as 12h or 7d")
+    return int(match["number"]) * _UNITS[match["unit"]]

@@ -1,0 +1,45 @@
+"""What commands to a bridge have in common."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import typer
+
+from bridge.cli.asking import asked, day, moment, print_table, read_duration
+from bridge.home import Home
+from tests.support.bridges import a_home, bridge_settings
+
+
+def test_days_and_times_are_in_utc() -> None:
+    assert (day(1_795_132_800), day(None)) == ("2026-11-20", "")
+    assert (moment(1_795_133_700), moment(None)) == ("2026-11-20 00:15 UTC", "never")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("12h", 43_200), ("7d", 604_800), ("4w", 2_419_200)]
+)
+def test_durations_are_read(text: str, seconds: int) -> None:
+    assert read_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "7", "0h", "1.5h", "-1d", "1 d", "9999999999d", "١d"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        read_duration(text)
+
+
+def test_rows_are_whole_where_no_terminal_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["a", "b"], [["x" * 300, "[b]y"], ["1", ""]])
+    assert capsys.readouterr().out == f"{'x' * 300}\t[b]y\n1\t\n"
+
+
+def test_refusal_is_told_and_ends_with_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asyncio.run(a_home(tmp_path, bridge_settings()))
+    assert asked(Home(tmp_path), "accounts.list")["accounts"] == []
+    with pytest.raises(typer.Exit) as ended:
+        asked(Home(tmp_path), "accounts.show", account="nobody")
+    assert ended.value.exit_code == 1
+    assert "use a pseudonym" in capsys.readouterr().err

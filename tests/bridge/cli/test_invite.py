@@ -1,0 +1,93 @@
+"""`switchboard invite`, beside a running bridge and without one."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bridge.home import Home
+from bridge.settings.rendering import render
+from client.clock import SystemClock
+from nips.nip19 import decode_nprofile
+from tests.bridge.cli.callers import operate, told
+from tests.bridge.cli.commands import switchboard
+from tests.support.deadline import within
+from tests.support.process import Switchboard
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A bridge that does not run, with an address."""
+    folder = tmp_path / "home"
+    options = ("--home", str(folder), "--public-url", "wss://relay.example.org")
+    assert switchboard("init", *options).returncode == 0
+    return folder
+
+
+def invite(home: Path, *arguments: str) -> str:
+    result = switchboard("invite", *arguments, "--home", str(home))
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_code_is_printed_with_where_the_bridge_is(home: Path) -> None:
+    lines = invite(home, "create", "--uses", "3", "--for", "7d").splitlines()
+    facts = dict(line.split(": ", 1) for line in lines)
+    assert re.fullmatch("[0-9a-f]{32}", facts["code"])
+    assert decode_nprofile(facts["nprofile"]).relays == ("wss://relay.example.org",)
+    assert facts["Invite 1"].startswith("3 uses, until 20")
+
+
+def test_invites_are_listed_without_their_codes_unless_asked(home: Path) -> None:
+    created = json.loads(invite(home, "create", "--note", "Alice, by mail", "--for", "12h", "--json"))
+    assert 0 <= created["expires_at"] - SystemClock().now() - 12 * 3600 + 60 <= 60
+    invite(home, "create")
+    listed = [line.split("\t") for line in invite(home, "list").splitlines()]
+    assert [[*row[:3], row[5]] for row in listed] == [["1", "1", "1", "Alice, by mail"], ["2", "1", "1", ""]]
+    assert listed[1][3] == "never"
+    assert created["code"] not in invite(home, "list")
+    assert created["code"] in invite(home, "list", "--codes")
+
+
+def test_what_is_revoked_is_gone(home: Path) -> None:
+    invite(home, "create")
+    assert invite(home, "revoke", "1") == "Revoked invite 1.\n"
+    assert invite(home, "list") == ""
+    again = switchboard("invite", "revoke", "1", "--home", str(home))
+    assert again.returncode == 1
+    assert "there is no invite 1" in again.stderr
+
+
+def test_no_more_than_the_setting_allows_are_made(home: Path) -> None:
+    settings = Home(home).load_settings()
+    few = replace(settings, accounts=replace(settings.accounts, max_invites=1))
+    (home / "relay.toml").write_text(render(few))
+    invite(home, "create")
+    refused = switchboard("invite", "create", "--home", str(home))
+    assert refused.returncode == 1
+    assert "accounts.max_invites" in refused.stderr
+
+
+@pytest.mark.parametrize("duration", ["7", "0d", "7 days", "-1d", "1y", ""])
+def test_duration_that_is_none_is_refused_with_an_example(home: Path, duration: str) -> None:
+    refused = switchboard("invite", "create", "--for", duration, "--home", str(home))
+    assert refused.returncode == 2
+    assert "12h or 7d" in refused.stderr
+
+
+async def test_running_bridge_makes_and_revokes_them_itself(tmp_path: Path) -> None:
+    async with within(60), Switchboard(tmp_path / "home") as program:
+        created = await told(program.home, "invite", "create", "--uses", "2")
+        (listed,) = (await told(program.home, "invite", "list"))["invites"]
+        assert (listed["number"], listed["uses_left"]) == (created["number"], 2)
+        assert (await told(program.home, "invite", "revoke", str(created["number"])))["revoked"]
+        assert (await operate(program.home, "invite", "list")).stdout == ""
+
+
+def test_who_needs_no_code_is_said_to(home: Path) -> None:
+    result = switchboard("invite", "create", "--home", str(home))
+    assert 'accounts.admission is "open"' in result.stderr
