@@ -73,6 +73,7 @@ class _Parts:
     upstream: Upstream
     core: Core
     coturn: ManagedCoturn
+    chain: ProviderChain
     conditions: Conditions
     reloader: Reloader
     operation: Operation
@@ -176,7 +177,9 @@ async def _build(
     keeper = TurnSecretKeeper(storage.secrets, clock=clock, entropy=entropy)
     rules = managed_rules(settings, home)
     coturn = ManagedCoturn(rules, keeper=keeper, conditions=conditions, clock=clock, entropy=entropy)
-    chain = ProviderChain(_chain_rules(settings, home, coturn))
+    chain = ProviderChain(
+        _chain_rules(settings, home, http, coturn), clock=clock, entropy=entropy, conditions=conditions
+    )
     around = Surroundings(
         identity=identity,
         sealing=sealing,
@@ -198,16 +201,16 @@ async def _build(
     endpoint.on_listening = core.outbox.listener_came
     endpoint.on_gone = core.outbox.part_with
     managed = LivePart(lambda read: managed_rules(read, home), coturn.adopt)
-    providers = LivePart(lambda read: _chain_rules(read, home, coturn), chain.adopt)
+    providers = LivePart(lambda read: _chain_rules(read, home, http, coturn), chain.adopt)
     reloader = Reloader(home.load_settings, settings, [*core.live, managed, providers, *live])
     operated = Operated(home, settings, around, core, endpoint, upstream, reloader, lambda: parts.figures())
-    built = settings, storage, identity, sealing, endpoint, upstream, core, coturn
+    built = settings, storage, identity, sealing, endpoint, upstream, core, coturn, chain
     parts = _Parts(*built, conditions, reloader, build_operation(operated), clock, entropy)
     return parts
 
 
-def _chain_rules(settings: Settings, home: Home, coturn: ManagedCoturn) -> ChainRules:
-    return chain_rules(settings.turn, home, None if managed_rules(settings, home) is None else coturn)
+def _chain_rules(settings: Settings, home: Home, http: HttpClient, coturn: ManagedCoturn) -> ChainRules:
+    return chain_rules(settings.turn, home, http, None if managed_rules(settings, home) is None else coturn)
 
 
 def _endpoint(settings: Settings, around: Surroundings, core: Core) -> RelayEndpoint:
@@ -266,6 +269,7 @@ def _background(parts: _Parts) -> Sequence[Coroutine[Any, Any, None]]:
         core.outbox.run(),
         core.names.run(),
         parts.coturn.run(),
+        parts.chain.run(),
         core.domains.run(),
         parts.operation.run(),
         _upkeep(parts),

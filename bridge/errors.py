@@ -137,6 +137,11 @@ class ProviderFailed(Refusal):
         self.http_status = http_status
 
     @property
+    def may_pass(self) -> bool:
+        """Whether the same request may well succeed at once: the network or the provider's own fault was in the way."""
+        return self.http_status is None or self.http_status >= 500
+
+    @property
     def payload(self) -> dict[str, object]:
         """The status of the last provider's reply, if there was one."""
         return {"http_status": self.http_status}

@@ -16,6 +16,7 @@ from bridge.doctor.page import PageFailed, certificate_end
 from bridge.doctor.public import certificate
 from bridge.doctor.subject import Subject
 from bridge.errors import ProviderFailed, StartupError
+from bridge.http import HttpClient
 from bridge.settings.ice_url import IceUrl, is_address, parse_ice_url
 from bridge.turn.addresses import RelayAddresses, fill
 from bridge.turn.from_settings import chain_rules
@@ -45,14 +46,15 @@ async def check_turn(subject: Subject) -> Findings:
         fix = 'install coturn (Debian: apt-get install coturn) or set [turn] providers: docs/operator.md, "With coturn"'
         yield warning(FAMILY, "turn.providers", found, fix)
         return
-    try:
-        rules = chain_rules(turn, subject.home)
-    except StartupError as error:
-        yield problem(FAMILY, "turn.providers", str(error), "put the secret there, or take the provider out")
-        return
-    for provider in rules.providers:
-        async for finding in _provider(subject, provider, seconds=rules.provider_seconds):
-            yield finding
+    async with HttpClient() as http:
+        try:
+            rules = chain_rules(turn, subject.home, http)
+        except StartupError as error:
+            yield problem(FAMILY, "turn.providers", str(error), "put the secret there, or take the provider out")
+            return
+        for provider in rules.providers:
+            async for finding in _provider(subject, provider, seconds=rules.each.provider_seconds):
+                yield finding
 
 
 async def check_stun(subject: Subject, url: str) -> Findings:

@@ -14,6 +14,7 @@ MAX_URL_LENGTH = 2048
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _SOME_ADDRESS = "192.0.2.1"
+_NAME = re.compile(r"(?!\.+$)[A-Za-z0-9._~-]{1,200}")
 _NPUB = re.compile(r"npub1[02-9ac-hj-np-z]{58}")
 _KIND_WINDOW = re.compile(r"[0-9]{1,5} [0-9]{1,10} [0-9]{1,10}")
 _DOMAIN = re.compile(r"(?P<name>[a-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?")
@@ -98,9 +99,21 @@ def optional_host(value: str) -> str | None:
     return None if value == "" or is_host(value) else "use a host name without port, such as turn.example.org"
 
 
+def optional_name(value: str) -> str | None:
+    """Ask for what a provider calls something of ours, or nothing; it becomes part of an address."""
+    if value == "" or _NAME.fullmatch(value):
+        return None
+    return "use the name as the provider shows it: letters, digits and any of . _ ~ -, at most 200"
+
+
 def api_url(value: str) -> str | None:
     """Ask for the address of an API, to which secrets are sent."""
     return None if _is_api(value) else "use an https:// address without user, query and fragment, such as https://a.org"
+
+
+def optional_api_url(value: str) -> str | None:
+    """Ask for the address of an API, or nothing."""
+    return None if value == "" else api_url(value)
 
 
 def is_private(scheme: str, host: str) -> bool:

@@ -12,7 +12,7 @@ from bridge.settings.accounts import Admission
 from bridge.settings.problems import Problem
 from bridge.settings.relay_url import relay_identity
 from bridge.settings.tree import Settings
-from bridge.settings.turn import ProviderKind, TurnSettings
+from bridge.settings.turn import LONGEST_TTL_SECONDS, ProviderKind, TurnSettings
 from bridge.settings.turn_names import lacks_hostname
 from bridge.settings.values import write_value
 
@@ -46,6 +46,18 @@ def _needs(kind: ProviderKind, key: str, fix: str) -> Pair:
         lambda settings: kind not in settings.turn.providers or bool(value_of(settings, f"turn.{kind}.{key}")),
         f"{fix}, or take {write_value(kind.value)} out of turn.providers",
     )
+
+
+def _longest(kind: ProviderKind, seconds: int) -> Pair:
+    return Pair(
+        ("turn.requested_ttl_seconds", "turn.providers"),
+        lambda settings: kind not in settings.turn.providers or settings.turn.requested_ttl_seconds <= seconds,
+        f"write at most {seconds}, the longest that {kind} grants",
+    )
+
+
+def _pool_seconds(turn: TurnSettings) -> float:
+    return turn.ttl_seconds + turn.pool.max_age_seconds
 
 
 def _resolvable(table: str) -> Pair:
@@ -151,6 +163,19 @@ PAIRS = (
     _needs(ProviderKind.COTURN, "secret_files", "name the file with coturn's static-auth-secret"),
     _needs(ProviderKind.STATIC, "urls", "write the TURN server's addresses"),
     *_MANAGED_TURN,
+    _needs(ProviderKind.CLOUDFLARE, "key_id", "write the id of the TURN key"),
+    _needs(ProviderKind.TWILIO, "account_sid", "write the account's SID"),
+    _needs(ProviderKind.METERED, "endpoint", "write the address of your app's API"),
+    _needs(ProviderKind.XIRSYS, "channel", "write the name of the channel"),
+    _needs(ProviderKind.XIRSYS, "ident", "write the account's ident"),
+    *(_longest(kind, seconds) for kind, seconds in LONGEST_TTL_SECONDS.items()),
+    Pair(
+        ("turn.pool.max_age_seconds", "turn.ttl_seconds", "turn.requested_ttl_seconds"),
+        lambda settings: (
+            not settings.turn.pool.size or _pool_seconds(settings.turn) <= settings.turn.requested_ttl_seconds
+        ),
+        "use a value that, with turn.ttl_seconds, is not above turn.requested_ttl_seconds, or set turn.pool.size to 0",
+    ),
     *(_resolvable(f"turn.{kind}") for kind in ProviderKind),
     _resolvable("turn.experiment"),
     Pair(

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from bridge.conditions import Conditions
 from bridge.errors import ProviderFailed
+from bridge.turn.pool import PoolRules
 from bridge.turn.provider import TurnCredentials, TurnProvider
+from bridge.turn.source import LeftAlone, Source, SourceRules
+from client.clock import Clock
+from client.entropy import Entropy
+
+CONDITION = "turn"
+"""The chain's own name among the conditions; a provider's is `turn.` and its word."""
+
+_LOOK_AGAIN_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,47 +29,104 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class ChainRules:
-    """Who is asked, and how long each has."""
+    """Who is asked, and how."""
 
     providers: tuple[TurnProvider, ...]
     deadline_seconds: float = 10
     """Time that all together have."""
-    provider_seconds: float = 4
-    """Time that each has."""
+    each: SourceRules = field(default_factory=SourceRules)
+    pooled: frozenset[str] = frozenset()
+    """Words of those that may be asked ahead: they make the same kind of credentials for everybody."""
+
+    def of(self, provider: TurnProvider) -> SourceRules:
+        """Return what a provider is given."""
+        return self.each if provider.name in self.pooled else replace(self.each, pool=PoolRules(size=0))
 
 
 class ProviderChain:
     """Asks providers one after the other; may be empty."""
 
-    def __init__(self, rules: ChainRules) -> None:
-        self._rules = rules
+    def __init__(self, rules: ChainRules, *, clock: Clock, entropy: Entropy, conditions: Conditions) -> None:
+        self._clock = clock
+        self._entropy = entropy
+        self._conditions = conditions
+        self._rules = ChainRules(())
+        self._sources: dict[str, Source] = {}
+        self._changed = asyncio.Event()
+        self.adopt(rules)
 
     def adopt(self, rules: ChainRules) -> None:
-        """Have other rules from the next request on."""
-        self._rules = rules
+        """Have other rules from the next request on; a provider that is the same keeps what is known of it."""
+        before, self._rules, self._sources = self._sources, rules, {}
+        for provider in rules.providers:
+            source = before.get(provider.name)
+            if source is None or source.provider != provider:
+                source = self._source(provider)
+            else:
+                source.adopt(rules.of(provider))
+            self._sources[provider.name] = source
+        for name in before.keys() - self._sources.keys():
+            self._conditions.set(f"{CONDITION}.{name}", None)
+        self._report()
+        self._changed.set()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The words of the providers, in order."""
-        return tuple(provider.name for provider in self._rules.providers)
+        return tuple(self._sources)
 
     async def credentials(self, *, user: str, now: int) -> Granted:
-        """Return the credentials of the first provider that gives any; raise `ProviderFailed` of the last."""
-        last = ProviderFailed(None, "there is no provider")
-        try:
-            async with asyncio.timeout(self._rules.deadline_seconds):
-                for provider in self._rules.providers:
-                    try:
-                        return Granted(provider.name, await self._asked(provider, user=user, now=now))
-                    except ProviderFailed as failed:
-                        last = failed
-        except TimeoutError:
-            last = ProviderFailed(None, "no answer in time")
+        """Return the first credentials that a provider gives; raise the `ProviderFailed` of the last one asked."""
+        until = asyncio.get_running_loop().time() + self._rules.deadline_seconds
+        last = ProviderFailed(None, "there is no provider to ask")
+        for name, source in tuple(self._sources.items()):
+            if ready := source.pooled():
+                self._changed.set()
+                return Granted(name, ready)
+            try:
+                return Granted(name, await source.credentials(user=user, now=now, until=until))
+            except LeftAlone:
+                continue
+            except ProviderFailed as failed:
+                last = failed
         raise last
 
-    async def _asked(self, provider: TurnProvider, *, user: str, now: int) -> TurnCredentials:
+    async def run(self) -> None:
+        """Keep the pools full until cancelled."""
+        async with asyncio.TaskGroup() as fetches:
+            while True:
+                self._changed.clear()
+                for source in self._sources.values():
+                    for _ in range(source.refills_due()):
+                        fetches.create_task(self._refill(source))
+                await self._wait()
+
+    async def _refill(self, source: Source) -> None:
+        await source.refill()
+        self._changed.set()
+
+    async def _wait(self) -> None:
+        waits = [wait for source in self._sources.values() if (wait := source.seconds_to_refill()) is not None]
         try:
-            async with asyncio.timeout(self._rules.provider_seconds):
-                return await provider.credentials(user=user, now=now)
+            async with asyncio.timeout(min(waits, default=_LOOK_AGAIN_SECONDS)):
+                await self._changed.wait()
         except TimeoutError:
-            raise ProviderFailed(None, f"{provider.name} did not answer in time") from None
+            pass  # something in a pool is too old by now, or may be tried again
+
+    def _source(self, provider: TurnProvider) -> Source:
+        return Source(
+            provider,
+            self._rules.of(provider),
+            clock=self._clock,
+            entropy=self._entropy,
+            on_change=self._report,
+        )
+
+    def _report(self) -> None:
+        problems = {name: source.problem for name, source in self._sources.items()}
+        for name, problem in problems.items():
+            text = problem and f"{name} gives no credentials ({problem}): look at [turn.{name}] in relay.toml"
+            self._conditions.set(f"{CONDITION}.{name}", text or None)
+        is_down = bool(problems) and all(problems.values())
+        none_left = "no TURN provider gives credentials; a further one in turn.providers would take over"
+        self._conditions.set(CONDITION, none_left if is_down else None, is_down=is_down)

@@ -20,7 +20,7 @@ PLANTED = "planted-secret"
 
 @pytest.fixture
 async def client() -> AsyncIterator[HttpClient]:
-    async with HttpClient() as entered, within(20):
+    async with HttpClient() as entered:
         yield entered
 
 

@@ -170,6 +170,8 @@ async def test_admission_counts_from_the_next_request(tmp_path: Path) -> None:
 
 async def test_providers_count_from_the_next_request(tmp_path: Path) -> None:
     settings = bridge_settings()
+    without_own = replace(settings.turn, managed=replace(settings.turn.managed, enabled=False))
+    settings = replace(settings, turn=without_own)
     async with a_whole_bridge(tmp_path, settings) as (home, bridge), a_client(bridge, AUTHOR) as client:
         first = await client.turn_credentials()
         (tmp_path / "turn.secret").write_text("another secret")

@@ -27,6 +27,7 @@ from bridge.settings.turn import ProviderKind
 from bridge.turn.chain import ChainRules, ProviderChain
 from bridge.turn.coturn import CoturnProvider
 from bridge.turn.provider import TurnProvider
+from bridge.turn.source import SourceRules
 from bridge.wiring import Core, Surroundings, build_core
 from bridge.workers.from_settings import build_sealing
 from client.wrapping import wrap_rumor
@@ -356,6 +357,7 @@ async def a_pipeline(
         )
         entropy = SeededEntropy(f"bridge {run}")
         clock, here, publishers = clock or FixedClock(), here or RecordingRelay(), publishers or {}
+        conditions = Conditions()
         around = Surroundings(
             identity=identity,
             sealing=build_sealing(settings, identity.secret, clock=clock, entropy=entropy),
@@ -363,13 +365,18 @@ async def a_pipeline(
             clock=clock,
             entropy=entropy,
             catalogue=load_catalogue(),
-            conditions=Conditions(),
+            conditions=conditions,
             http=http,
             here=_as_deliverer(here),
             publishers=_as_publishers(publishers),
             own_url=lambda: OWN_URL,
             relays=partial(list, [OWN_URL, *publishers]),
-            chain=_chain([provider or a_coturn()] if has_provider else [], settings),
+            chain=ProviderChain(
+                _chain_rules([provider or a_coturn()] if has_provider else [], settings),
+                clock=clock,
+                entropy=entropy,
+                conditions=conditions,
+            ),
         )
         core = build_core(settings, around)
         clients = SeededEntropy(f"clients {run}")
@@ -384,13 +391,10 @@ async def a_pipeline(
                 yield pipeline
 
 
-def _chain(providers: Sequence[TurnProvider], settings: Settings) -> ProviderChain:
+def _chain_rules(providers: Sequence[TurnProvider], settings: Settings) -> ChainRules:
     figures = settings.turn.chain
-    return ProviderChain(
-        ChainRules(
-            tuple(providers), deadline_seconds=figures.deadline_seconds, provider_seconds=figures.provider_seconds
-        )
-    )
+    each = SourceRules(provider_seconds=figures.provider_seconds, attempts=1)
+    return ChainRules(tuple(providers), deadline_seconds=figures.deadline_seconds, each=each)
 
 
 @contextmanager

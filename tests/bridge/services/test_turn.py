@@ -21,6 +21,7 @@ from bridge.turn.rules import name_rules, relay_rules
 from bridge.turn.static import StaticProvider
 from tests.support.clock import FixedClock
 from tests.support.edges import TURN_URLS, ScriptedProvider
+from tests.support.entropy import SeededEntropy
 from tests.support.pipeline import COTURN_SECRET, STUN_URLS, Client, Json, a_coturn, a_pipeline
 
 ALICE, BOB = Client("alice"), Client("bob")
@@ -251,7 +252,7 @@ async def test_an_anonymous_caller_gets_nothing() -> None:
     clock = FixedClock()
     service = TurnGetCredentials(
         relay_rules(Settings()),
-        chain=ProviderChain(ChainRules(())),
+        chain=ProviderChain(ChainRules(()), clock=clock, entropy=SeededEntropy(), conditions=Conditions()),
         names=Names(name_rules(Settings()), clock, Conditions()),
         pseudonyms=Pseudonyms(bytes(32)),
         clock=clock,

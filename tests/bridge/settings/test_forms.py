@@ -19,6 +19,8 @@ GOOD: list[tuple[Form, list[object]]] = [
     (forms.optional_relay_url, ["", "wss://relay.example.org"]),
     (forms.turn_url, ["turn:a", "turns:a:443?transport=tcp"]),
     (forms.turn_pattern, ["turn:%s", "turn:%s:80?transport=tcp", "turns:%s:443?transport=tcp"]),
+    (forms.optional_name, ["", "AC0123", "a.b_c~d-e", "x" * 200]),
+    (forms.optional_api_url, ["", "https://app.example.org"]),
     (forms.api_url, ["https://a.example.org", "https://a.example.org:8443/v1", "http://127.0.0.1:80", "http://[::1]"]),
     (forms.stun_url, ["stun:a", "stuns:a:5349"]),
     (forms.name_server, ["127.0.0.1", "127.0.0.1:5353", "::1", "[::1]", "[::1]:53"]),
@@ -86,6 +88,8 @@ BAD: list[tuple[Form, list[object]]] = [
             "turn:[%s]",
         ],
     ),
+    (forms.optional_name, ["a/b", "..", ".", "a b", "a?b", "é", "x" * 201, "a\n"]),
+    (forms.optional_api_url, ["http://app.example.org", "x"]),
     (
         forms.api_url,
         ["", "http://a.org", "https://", "https://u:p@a.org", "https://a.org/?k", "https://a.org#b", "wss://a.org"],

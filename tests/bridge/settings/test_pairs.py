@@ -53,6 +53,20 @@ IMPOSSIBLE = [
     ('[relay]\nhost = "::"', "bridge.public_url"),
     ('[turn]\nproviders = ["coturn"]', "turn.coturn.urls"),
     ('[turn]\nproviders = ["static"]', "turn.static.urls"),
+    ('[turn]\nproviders = ["cloudflare"]', "turn.cloudflare.key_id"),
+    ('[turn]\nproviders = ["twilio"]', "turn.twilio.account_sid"),
+    ('[turn]\nproviders = ["metered"]', "turn.metered.endpoint"),
+    ('[turn]\nproviders = ["xirsys"]\n[turn.xirsys]\nident = "me"', "turn.xirsys.channel"),
+    ('[turn]\nproviders = ["xirsys"]\n[turn.xirsys]\nchannel = "calls"', "turn.xirsys.ident"),
+    (
+        '[turn]\nproviders = ["cloudflare"]\nrequested_ttl_seconds = 172801\n[turn.cloudflare]\nkey_id = "a"',
+        "turn.requested_ttl_seconds",
+    ),
+    (
+        '[turn]\nproviders = ["twilio"]\nrequested_ttl_seconds = 86401\n[turn.twilio]\naccount_sid = "a"',
+        "turn.requested_ttl_seconds",
+    ),
+    ("[turn]\nttl_seconds = 82801\n[turn.pool]\nsize = 1", "turn.pool.max_age_seconds"),
     (
         '[turn]\nproviders = ["coturn"]\n[turn.coturn]\nurls = ["turn:a"]\nsecret_files = []',
         "turn.coturn.secret_files",
@@ -76,6 +90,10 @@ IMPOSSIBLE = [
 ]
 
 POSSIBLE = [
+    '[turn]\nproviders = ["cloudflare"]\nrequested_ttl_seconds = 172800\n[turn.cloudflare]\nkey_id = "a"',
+    '[turn]\nproviders = ["metered"]\nrequested_ttl_seconds = 2592000\n[turn.metered]\nendpoint = "https://a.org"',
+    "[turn]\nttl_seconds = 82800\n[turn.pool]\nsize = 1",
+    "[turn]\nttl_seconds = 86400\n[turn.pool]\nsize = 0",
     '[turn.managed]\nhostname = "a.org"\ncertificate_file = "c.pem"\ncertificate_key_file = "k.pem"',
     '[turn.managed]\naddresses = ["10.0.0.1", "fd00::1"]\nexternal_addresses = ["192.0.2.1", "2001:db8::1"]',
     '[turn.managed]\naddresses = ["127.0.0.1", "::1"]',
