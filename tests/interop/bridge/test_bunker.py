@@ -20,7 +20,7 @@ from client.remote_signer import RemoteSigner
 from client.signer import Signer
 from nips.keys import PublicKey, SecretKey
 from nips.nip46 import Bunker, parse_bunker
-from tests.interop.bridge.peers import Talk, talking_script
+from tests.interop.bridge.peers import Talk, run_script, talking_script
 from tests.support.deadline import within
 from tests.support.process import Switchboard
 
@@ -68,6 +68,23 @@ async def test_bunker_is_asked_once_and_never_for_the_twenty_requests_that_follo
             for _ in range(20):
                 assert (await client.account()).pubkey == user
         assert Counter(await talk.ask()) == asked
+
+
+async def test_a_client_of_others_has_the_same_bunker_asked_once_too(tmp_path: Path) -> None:
+    async with within(60), bridge_and_bunker(tmp_path) as (bridge, talk, bunker, user):
+        secret = f"&secret={bunker.secret}"
+        told = await run_script(
+            "nostr_tools_device.mjs",
+            relay=bridge.url,
+            bridge=bridge.public_key,
+            uri=f"bunker://{bunker.signer}?relay={bunker.relays[0]}{secret}",
+            requests=20,
+        )
+        asked = Counter(await talk.ask())
+    assert told["user"] == user
+    assert told["registered"]["result"]["device"]["device_pubkey"] == told["device"]
+    assert [answer["result"]["account"]["pubkey"] for answer in told["accounts"]] == [user] * 20
+    assert (asked["nip44_encrypt"], asked["sign_event"], asked["nip44_decrypt"]) == (1, 2, 2)
 
 
 async def test_bunker_that_does_not_know_us_fails_by_name(tmp_path: Path) -> None:
