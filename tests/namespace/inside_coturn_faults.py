@@ -26,6 +26,7 @@ from tests.namespace.house import (
     coturn_of,
     credentials_of,
     gone,
+    public,
     secret_of,
 )
 from tests.support.deadline import within
@@ -151,6 +152,25 @@ async def test_credentials_outlast_a_restart_and_a_change_of_the_secret(tmp_path
         assert secret_of(bridge) == first
         assert await allocates(issued)
         assert issued.password == coturn_password(first.encode(), issued.username)
+
+
+async def test_reload_ends_coturn_and_starts_it_with_other_settings(tmp_path: Path) -> None:
+    async with a_bridge(tmp_path) as bridge:
+        first = await coturn_of(bridge)
+        key = draw_key(SystemEntropy())
+        issued = await credentials_of(bridge, key)
+        bridge.change_settings(lambda settings: public(settings, enabled=False))
+        os.kill(bridge.pid, signal.SIGHUP)
+        await gone(first)
+        async with a_client(bridge) as client:
+            assert "turn.get_credentials" not in (await client.info()).methods
+        bridge.change_settings(lambda settings: public(settings, user_quota=1))
+        os.kill(bridge.pid, signal.SIGHUP)
+        await another_coturn_of(bridge, first)
+        async with within(), turn_client(URLS[0], issued.username, issued.password) as client_of_before:
+            await client_of_before.allocate()
+            assert not await allocates(await credentials_of(bridge, key))
+        assert bridge.complaints == []
 
 
 async def test_place_that_is_taken_is_told_and_taken_once_it_is_free(tmp_path: Path) -> None:

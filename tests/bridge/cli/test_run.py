@@ -248,7 +248,7 @@ async def card_of(home: Path) -> str:
 async def test_card_tells_which_turn_server_runs(tmp_path: Path) -> None:
     if find_program() is None:
         pytest.skip("no turnserver here: apt-get install coturn")
-    a_home(tmp_path / "home", lambda settings: change_managed(settings, port=0))
+    a_home(tmp_path / "home", lambda settings: change_managed(apart(settings), enabled=True, port=0))
     assert re.search(r"(?m)^turn: managed coturn on 127\.0\.0\.1:\d+$", await card_of(tmp_path / "home"))
 
 
