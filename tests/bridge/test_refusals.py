@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -12,10 +13,11 @@ from bridge.errors import ProviderFailed
 from bridge.settings.accounts import Admission
 from protocol.catalogue import load_catalogue
 from tests.support.contract import FIXED_TEXTS, STATUSES
+from tests.support.devices import register
 from tests.support.edges import ScriptedProvider
 from tests.support.pipeline import Answer, Client, Json, Pipeline, a_pipeline
 
-ALICE, BOB = Client("alice"), Client("bob")
+ALICE, BOB, PHONE = Client("alice"), Client("bob"), Client("phone")
 TURN = "turn.get_credentials"
 CATALOGUE = load_catalogue()
 
@@ -66,6 +68,35 @@ async def credentials_twice(bridge: Pipeline) -> Answer:
     return await bridge.ask(ALICE, TURN)
 
 
+async def device_without_proof(bridge: Pipeline) -> Answer:
+    return await register(bridge, PHONE, ALICE, proof={})
+
+
+async def device_by_a_proof_of_before(bridge: Pipeline) -> Answer:
+    await register(bridge, PHONE, ALICE)
+    return await register(bridge, PHONE, ALICE, name="again")
+
+
+async def device_of_somebody_else(bridge: Pipeline) -> Answer:
+    await register(bridge, PHONE, BOB)
+    return await register(bridge, PHONE, ALICE)
+
+
+async def device_too_many(bridge: Pipeline) -> Answer:
+    for number in range(5):
+        await register(bridge, Client(f"device {number}"), ALICE)
+    return await register(bridge, PHONE, ALICE)
+
+
+async def revoke_what_is_not_there(bridge: Pipeline) -> Answer:
+    return await bridge.ask(ALICE, "device.revoke", {"device_id": str(UUID(int=1))})
+
+
+async def revoke_the_account_itself(bridge: Pipeline) -> Answer:
+    (primary,) = (await bridge.ask(ALICE, "device.list")).result["devices"]
+    return await bridge.ask(ALICE, "device.revoke", {"device_id": primary["device_id"]})
+
+
 ALLOWLIST: Json = {"accounts.admission": Admission.ALLOWLIST}
 
 SCENARIOS: list[tuple[str, Scenario, Json, Exception | None]] = [
@@ -80,6 +111,12 @@ SCENARIOS: list[tuple[str, Scenario, Json, Exception | None]] = [
     ("BRIDGE_RATE_LIMITED", asked_twice, {"permits.info.burst": 1}, None),
     ("BRIDGE_INTERNAL", credentials, {}, RuntimeError("planted-secret")),
     ("BRIDGE_UNAVAILABLE", one_account_too_many, {"accounts.max_accounts": 1}, None),
+    ("DEVICE_PROOF_INVALID", device_without_proof, {}, None),
+    ("DEVICE_PROOF_USED", device_by_a_proof_of_before, {}, None),
+    ("DEVICE_TAKEN", device_of_somebody_else, {}, None),
+    ("DEVICE_LIMIT", device_too_many, {}, None),
+    ("DEVICE_UNKNOWN", revoke_what_is_not_there, {}, None),
+    ("DEVICE_PRIMARY", revoke_the_account_itself, {}, None),
     ("CALL_RELAY_UNAUTHORIZED", credentials, ALLOWLIST, None),
     ("CALL_RELAY_RATE_LIMITED", credentials_twice, {"permits.turn.burst": 1}, None),
     ("CALL_RELAY_PROVIDER_ERROR", credentials, {}, ProviderFailed(503, "planted-secret")),
