@@ -27,7 +27,7 @@ from storage.erasure import erase_account
 from storage.errors import StorageFull
 from storage.interface import NoPermit
 from storage.invites import use_invite
-from storage.key_numbers import ERASED_UNTIL, number_of, read_key
+from storage.key_numbers import ERASED_UNTIL, is_revoked, number_of, read_key
 from storage.permits import Balance, Permit
 
 _ACCOUNT: Final = "a.number, a.identity, a.admitted_day"
@@ -158,7 +158,7 @@ def _admit(
     if there := find_caller(connection, vault, new.pubkey):
         return there
     number = number_of(vault, new.pubkey)
-    if read_key(connection, number).standing is Standing.REVOKED:
+    if is_revoked(connection, number):
         return AdmissionFailed.REVOKED
     (amount,) = connection.execute("SELECT amount FROM counts WHERE name = 'accounts'").fetchone()
     if amount >= max_accounts:

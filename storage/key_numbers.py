@@ -42,6 +42,11 @@ def read_key(connection: sqlite3.Connection, key: int) -> KeyRecord:
     return KeyRecord(standing, erased_until)
 
 
+def is_revoked(connection: sqlite3.Connection, key: int) -> bool:
+    """Tell whether a key was revoked, be it blocked or not."""
+    return connection.execute("SELECT 1 FROM revoked_keys WHERE key = ?", (key,)).fetchone() is not None
+
+
 def remember_revoked(connection: sqlite3.Connection, account: int, key: int, *, most: int) -> None:
     """Refuse a key that was a device of an account; of more than `most` those revoked first are forgotten."""
     connection.execute("INSERT OR REPLACE INTO revoked_keys (key, account) VALUES (?, ?)", (key, account))

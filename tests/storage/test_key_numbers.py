@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from storage.account_interface import Standing
+from dataclasses import replace
+
+from storage.account_interface import AdmissionFailed, Standing
 from storage.database import Database
-from storage.key_numbers import KeyRecord, forget_revoked, number_of, read_key, remember_erased, remember_revoked
+from storage.key_numbers import (
+    KeyRecord,
+    forget_revoked,
+    is_revoked,
+    number_of,
+    read_key,
+    remember_erased,
+    remember_revoked,
+)
 from storage.sqlite import SqliteStorage
-from tests.storage.builders import NOW, a_hex, an_account
+from tests.storage.builders import NOW, a_hex, a_new_account, an_account
 
 FREE = KeyRecord(Standing.FREE, 0)
 
@@ -43,6 +53,9 @@ async def test_blocked_comes_before_revoked(storage: SqliteStorage, below: Datab
     await below.writer.run(lambda connection: remember_revoked(connection, account.number, key, most=10))
     await storage.accounts.block(a_hex(7))
     assert await record(below, key) == KeyRecord(Standing.BLOCKED, 0)
+    assert await below.writer.run(lambda connection: is_revoked(connection, key))
+    joining = replace(a_new_account(1), pubkey=a_hex(7))
+    assert await storage.accounts.admit(joining, max_accounts=9) is AdmissionFailed.REVOKED
 
 
 async def test_latest_time_of_an_erased_key_counts(below: Database) -> None:

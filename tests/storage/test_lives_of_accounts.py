@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from storage.account_interface import (
     Acting,
@@ -30,9 +30,9 @@ from storage.permits import Bucket
 from storage.sqlite import open_storage
 from tests.storage.builders import KEY, NOW, a_device, a_hex, a_new_account, a_permit, a_request
 
-KEYS = range(5)
-MOST_DEVICES, MOST_ACCOUNTS = 3, 4
-BUCKET = Bucket(burst=4, refill_ms=10**9)
+KEYS = range(4)
+MOST_DEVICES, MOST_ACCOUNTS = 2, 3
+BUCKET = Bucket(burst=12, refill_ms=10**9)
 keys = st.sampled_from(KEYS)
 
 
@@ -75,6 +75,10 @@ class Model:
         self.answered = {number: owner for number, owner in self.answered.items() if number not in gone}
 
 
+def somebody_is_there(lives: Lives) -> bool:
+    return bool(lives.model.owners)
+
+
 class Lives(RuleBasedStateMachine):
     """One storage, and everything that can happen to a few keys in it."""
 
@@ -83,7 +87,7 @@ class Lives(RuleBasedStateMachine):
         self.model = Model()
         self.folder = tempfile.mkdtemp()
         self.runner = asyncio.Runner()
-        self.numbers = count()
+        self.numbers, self.proofs = count(), count()
         self.storage = self.run(open_storage(Path(self.folder) / "switchboard.db", KeyRing([(1, KEY)])))
 
     def run(self, work: Any) -> Any:
@@ -93,6 +97,10 @@ class Lives(RuleBasedStateMachine):
         self.run(self.storage.close())
         self.runner.close()
         shutil.rmtree(self.folder)
+
+    @property
+    def callers(self) -> st.SearchStrategy[int]:
+        return st.sampled_from(sorted(self.model.owners))
 
     def caller(self, key: int) -> tuple[int, Device] | None:
         """Return the number of the account for which a key acts, and its device."""
@@ -141,15 +149,22 @@ class Lives(RuleBasedStateMachine):
             assert joined[1].is_primary
             self.model.owners[key] = key
 
-    @rule(key=keys)
-    def ask_for_something(self, key: int) -> None:
-        if key in self.model.owners:
-            self.is_answered(key, *self.ask(key))
+    @initialize()
+    def begin(self) -> None:
+        for key in (0, 1):
+            self.join(key)
 
-    @rule(by=keys, key=keys, proof=st.integers(0, 7))
-    def register(self, by: int, key: int, proof: int) -> None:
-        if by not in self.model.owners:
-            return
+    @precondition(somebody_is_there)
+    @rule(data=st.data())
+    def ask_for_something(self, data: st.DataObject) -> None:
+        by = data.draw(self.callers)
+        self.is_answered(by, *self.ask(by))
+
+    @precondition(somebody_is_there)
+    @rule(data=st.data(), key=keys, is_new_proof=st.integers(0, 9))
+    def register(self, data: st.DataObject, key: int, is_new_proof: int) -> None:
+        by = data.draw(self.callers)
+        proof = next(self.proofs) if is_new_proof or not self.model.proofs else min(self.model.proofs)
         account, known = self.model.owners[by], self.caller(key)
         device = known[1] if known and self.model.owners[key] == account else replace(a_device(key), pubkey=a_hex(key))
         caller = self.caller(by)
@@ -168,11 +183,13 @@ class Lives(RuleBasedStateMachine):
         self.model.owners[key] = account
         self.model.revoked.pop(key, None)
 
-    @rule(by=keys, key=keys)
-    def revoke(self, by: int, key: int) -> None:
+    @precondition(somebody_is_there)
+    @rule(data=st.data())
+    def revoke(self, data: st.DataObject) -> None:
+        by, key = data.draw(self.callers), data.draw(self.callers)
         caller, known = self.caller(by), self.caller(key)
-        if caller is None or known is None:
-            return
+        assert caller is not None
+        assert known is not None
         account, owner = self.model.owners[by], self.model.owners[key]
         recorded, number = self.ask(by, RevokeDevice(caller[0], known[1].device_id))
         if self.is_answered(by, recorded, number):
@@ -185,11 +202,12 @@ class Lives(RuleBasedStateMachine):
         elif key == account:
             assert recorded == EffectRefused(EffectRefusal.PRIMARY) or isinstance(recorded, NoPermit)
 
-    @rule(by=keys)
-    def delete(self, by: int) -> None:
+    @precondition(somebody_is_there)
+    @rule(data=st.data())
+    def delete(self, data: st.DataObject) -> None:
+        by = data.draw(self.callers)
         caller = self.caller(by)
-        if caller is None:
-            return
+        assert caller is not None
         account = self.model.owners[by]
         devices = {a_hex(key) for key in self.model.devices_of(account)}
         recorded, number = self.ask(by, DeleteAccount(caller[0], NOW))
@@ -247,5 +265,5 @@ class Lives(RuleBasedStateMachine):
             assert dossier.is_erased is (number in self.model.erased)
 
 
-Lives.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+Lives.TestCase.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
 TestLivesOfAccounts = Lives.TestCase
