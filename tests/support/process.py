@@ -48,12 +48,15 @@ class Switchboard:
         *init_options: str,
         change: Change = lambda settings: settings,
         keeps: Callable[[LogLine], bool] = lambda line: True,
+        program: Sequence[str | Path] = (PROGRAM,),
     ) -> None:
         """Plan a bridge in a folder that holds none yet; `change` adapts the settings that `init` writes.
 
         `keeps` sees each line of the log and tells whether to remember it; a long run says more than there is room for.
+        `program` runs the bridge in the place of the installed command.
         """
         self.home = home
+        self._program = tuple(program)
         self._keeps = keeps
         self.log: list[LogLine] = []
         """All that was said since the first start; text that is no JSON stands as a `message` without a `level`."""
@@ -125,7 +128,7 @@ class Switchboard:
     async def start(self) -> None:
         """Start and wait until it says that it is ready."""
         assert self._run is None, "it runs"
-        self._run = await _Run.begin(self.home, self.log, self._keeps)
+        self._run = await _Run.begin(self._program, self.home, self.log, self._keeps)
         try:
             self._run.ready = await self.wait_for("ready")
         except BaseException:
@@ -220,10 +223,12 @@ class _Run:
         self._reading = asyncio.create_task(self._read(log, keeps))
 
     @classmethod
-    async def begin(cls, home: Path, log: list[LogLine], keeps: Callable[[LogLine], bool]) -> _Run:
+    async def begin(
+        cls, program: Sequence[str | Path], home: Path, log: list[LogLine], keeps: Callable[[LogLine], bool]
+    ) -> _Run:
         """Start the program."""
         process = await asyncio.create_subprocess_exec(
-            PROGRAM,
+            *program,
             "run",
             "--home",
             str(home),
