@@ -137,15 +137,18 @@ class ManagedCoturn:
             if problem is not None:
                 fraction = (1 + self._entropy.below(_EAGERNESS) / _EAGERNESS) / 2
                 lived = self._clock.monotonic() - started
-                await self._pause(problem, backoff.next_delay(open_seconds=lived, fraction=fraction))
+                await self._pause(rules, problem, backoff.next_delay(open_seconds=lived, fraction=fraction))
 
-    async def _pause(self, problem: str, delay: float) -> None:
+    async def _pause(self, rules: ManagedRules, problem: str, delay: float) -> None:
         if self._away_since is None:
             self._away_since = self._clock.monotonic()
         self._conditions.set(CONDITION, problem)
         self._settled.set()
         log.error("coturn is away", extra={"facts": {"reason": problem, "retry_in_seconds": round(delay, 1)}})
-        await self._is_stirred(delay)
+        # The end of the child has stirred as well, and is no reason to hurry; other rules are.
+        self._stirred.clear()
+        if self._rules is rules:
+            await self._is_stirred(delay)
 
     async def _attempt(self, rules: ManagedRules) -> str | None:
         """Run coturn once; return why it no longer runs, or None when it is to run otherwise."""

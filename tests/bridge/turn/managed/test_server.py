@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -216,6 +218,31 @@ async def test_program_that_cannot_be_run_is_reported(
     async with running(a_server(rules, storage, conditions)):
         assert "turnserver ended at its start" in conditions.problems[CONDITION]
         assert "FileNotFoundError" in conditions.problems[CONDITION]
+
+
+async def test_one_that_ends_again_and_again_is_started_ever_later(
+    tmp_path: Path, storage: SqliteStorage, conditions: Conditions, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away() -> list[logging.LogRecord]:
+        return [record for record in caplog.records if record.message == "coturn is away"]
+
+    rules = rules_for(a_plan(tmp_path), program=str(tmp_path / "nothing"))
+    async with running(a_server(rules, storage, conditions)):
+        await until(lambda: len(away()) == 3)
+    told = [record.facts["retry_in_seconds"] for record in away()]  # type: ignore[attr-defined]
+    assert 0.2 <= told[0] <= 0.5 <= told[1] <= 1 <= told[2] <= 2
+    for earlier, later in pairwise(away()):
+        assert later.created - earlier.created >= earlier.facts["retry_in_seconds"] - 0.1  # type: ignore[attr-defined]
+
+
+async def test_other_rules_need_not_wait_for_the_next_attempt(
+    tmp_path: Path, storage: SqliteStorage, conditions: Conditions
+) -> None:
+    broken = rules_for(a_plan(tmp_path), program=str(tmp_path / "nothing"))
+    async with running(a_server(broken, storage, conditions)) as server:
+        server.adopt(rules_for(a_plan(tmp_path)))
+        await until(lambda: server.plan)
+        assert await allocates(server)
 
 
 class FailingKeeper(TurnSecretKeeper):
