@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.measure import Measurement
 from rich.text import Text
 
-from bench import catch_up, idle, latency, publishing, start_up, turn, workers, wraps
+from bench import catch_up, idle, latency, providers, publishing, start_up, turn, workers, wraps
 from bench.figures import LATEST, Figure, write
 from bench.machine import Cores, commit, facts, pinned
 from bench.page import MACHINE, write_page
@@ -23,6 +23,7 @@ MEASUREMENTS: Mapping[str, Callable[[Scope, Cores], Iterator[Figure]]] = {
     "wraps": wraps.measure,
     "turn": turn.measure,
     "workers": workers.measure,
+    "providers": providers.measure,
     "latency": latency.measure,
     "publishing": publishing.measure,
     "catch-up": catch_up.measure,
