@@ -79,16 +79,20 @@ class Home:
 
     def read_key(self, settings: Settings, environment: Mapping[str, str]) -> SecretKey:
         """Return the bridge's Nostr key, also while the bridge runs."""
-        source = self.key_source(settings, environment)
-        ring = load_key_ring(source)
-        with _naming(settings, source):
-            raw = read_secret(self.path / settings.storage.file, ring, NOSTR_KEY)
+        raw = self.read_stored(settings, environment, NOSTR_KEY)
         if raw is None:
             raise StartupError(
                 f"storage.file = {write_value(settings.storage.file)}: {self.path / settings.storage.file} holds no "
                 "bridge key: name the database that is meant, or put it back from a backup"
             )
         return SecretKey(raw)
+
+    def read_stored(self, settings: Settings, environment: Mapping[str, str], name: str) -> bytes | None:
+        """Return one of the bridge's own secrets out of its database, also while it runs."""
+        source = self.key_source(settings, environment)
+        ring = load_key_ring(source)
+        with _naming(settings, source):
+            return read_secret(self.path / settings.storage.file, ring, name)
 
     def read_secret(self, name: str, key: str) -> str:
         """Return the text of a secret file that a setting `key` names, without white space around it."""

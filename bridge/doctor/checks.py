@@ -17,7 +17,7 @@ from bridge.doctor.files import check_files, check_identity
 from bridge.doctor.names import FAMILY as NAMES
 from bridge.doctor.names import check_name, hosts
 from bridge.doctor.ports import FAMILY as PORTS
-from bridge.doctor.ports import check_relay_port
+from bridge.doctor.ports import check_metrics_port, check_relay_port
 from bridge.doctor.public import FAMILY as PUBLIC
 from bridge.doctor.public import check_public
 from bridge.doctor.relays import FAMILY as RELAY
@@ -40,6 +40,7 @@ def all_checks(subject: Subject) -> list[Check]:
         _check(FILES, "bridge key", check_identity, subject),
         _check(DATABASE, subject.settings.storage.file, check_database, subject),
         _check(PORTS, "relay.port", check_relay_port, subject),
+        _check(PORTS, "metrics.port", check_metrics_port, subject),
         _check(RUNNING, "this bridge", check_running, subject),
         _check(CLOCK, "this machine", check_clock, subject),
         _check(ENDPOINT, "own relay", check_endpoint, subject),

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from bridge.doctor.examination import Findings
 from bridge.doctor.findings import Finding, ok, problem, skipped
-from bridge.doctor.page import PageFailed
-from bridge.doctor.subject import Subject
+from bridge.doctor.page import PageFailed, fetch
+from bridge.doctor.subject import EVERY_ADDRESS, Subject
 from nips.errors import InvalidDocument
 from nips.nip11 import parse_relay_information
 
@@ -49,6 +49,33 @@ async def check_relay_port(subject: Subject) -> Findings:
         yield await _holder(subject, place)
     else:
         yield unusable(place, trouble)
+
+
+async def check_metrics_port(subject: Subject) -> Findings:
+    """See whether the port for metrics and health is free, or answers as ours does."""
+    metrics = subject.settings.metrics
+    if not metrics.enabled or not metrics.port:
+        why = "any that is free" if metrics.enabled else "metrics are not served (metrics.enabled)"
+        yield skipped(FAMILY, "metrics.port", why)
+        return
+    place = Place("metrics.port", metrics.host, metrics.port)
+    trouble = obstacle(place)
+    if trouble is None:
+        yield ok(FAMILY, place.shown, "is free: no bridge serves metrics there now")
+    elif trouble == errno.EADDRINUSE and await _serves_health(subject, place):
+        yield ok(FAMILY, place.shown, "metrics and health are served there")
+    else:
+        yield unusable(place, trouble)
+
+
+async def _serves_health(subject: Subject, place: Place) -> bool:
+    host = EVERY_ADDRESS.get(place.host, place.host)
+    url = f"ws://[{host}]:{place.port}/healthz" if ":" in host else f"ws://{host}:{place.port}/healthz"
+    try:
+        page = await fetch(url, accept="*/*", clock=subject.clock, seconds=subject.patience_seconds)
+    except PageFailed:
+        return False
+    return page.status == 200
 
 
 def obstacle(place: Place) -> int | None:

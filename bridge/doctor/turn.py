@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.doctor.addresses import is_for_everybody, resolved
 from bridge.doctor.allocation import PORTS, AllocationFailed, allocate, bind, transport_of
 from bridge.doctor.examination import Findings
 from bridge.doctor.findings import Finding, ok, problem, skipped, warning
+from bridge.doctor.managed import managed_provider
 from bridge.doctor.names import addresses_in
 from bridge.doctor.page import PageFailed, certificate_end
 from bridge.doctor.public import certificate
@@ -18,6 +19,7 @@ from bridge.doctor.subject import Subject
 from bridge.errors import ProviderFailed, StartupError
 from bridge.http import HttpClient
 from bridge.settings.ice_url import IceUrl, is_address, parse_ice_url
+from bridge.settings.turn import ProviderKind
 from bridge.turn.addresses import RelayAddresses, fill
 from bridge.turn.from_settings import chain_rules
 from bridge.turn.provider import TurnCredentials, TurnProvider
@@ -41,19 +43,22 @@ class _Attempt:
 async def check_turn(subject: Subject) -> Findings:
     """Get credentials of each provider by itself, not only of the one that would be asked first."""
     turn = subject.settings.turn
-    if not turn.providers:
-        found = "no provider: clients whose networks need a relay cannot call"
-        fix = 'install coturn (Debian: apt-get install coturn) or set [turn] providers: docs/operator.md, "With coturn"'
-        yield warning(FAMILY, "turn.providers", found, fix)
-        return
+    managed: TurnProvider | None = None
+    if not turn.providers or ProviderKind.MANAGED in turn.providers:
+        answer = await managed_provider(subject)
+        if isinstance(answer, Finding):
+            yield answer
+            turn = replace(turn, providers=tuple(kind for kind in turn.providers if kind is not ProviderKind.MANAGED))
+        else:
+            managed = answer
     async with HttpClient() as http:
         try:
-            rules = chain_rules(turn, subject.home, http)
+            rules = chain_rules(turn, subject.home, http, managed)
         except StartupError as error:
             yield problem(FAMILY, "turn.providers", str(error), "put the secret there, or take the provider out")
             return
         for provider in rules.providers:
-            async for finding in _provider(subject, provider, seconds=rules.each.provider_seconds):
+            async for finding in _provider(subject, provider, seconds=turn.chain.provider_seconds):
                 yield finding
 
 

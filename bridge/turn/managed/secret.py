@@ -45,6 +45,11 @@ class _Kept:
     """The one that signed until `since`."""
 
 
+def signing_secret(raw: bytes) -> str:
+    """Return what signs now, out of what is stored."""
+    return _Kept(**json.loads(raw)).secret
+
+
 class TurnSecretKeeper:
     """Reads the secret, makes the first one, and changes it when it is old."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge.doctor.findings import Severity
-from bridge.doctor.ports import Place, check_relay_port, obstacle, unusable
+from bridge.doctor.ports import Place, check_metrics_port, check_relay_port, obstacle, unusable
 from bridge.settings.tree import Settings
 from tests.bridge.doctor.examining import a_subject, found_by
 from tests.bridge.doctor.places import a_free_port
@@ -85,3 +85,23 @@ def test_every_obstacle_has_its_fix(trouble: int) -> None:
     assert finding.severity is Severity.PROBLEM
     assert finding.about == "[::]:80"
     assert finding.fix
+
+
+async def test_metrics_port_is_free_or_answers_as_ours(tmp_path: Path, taken: int) -> None:
+    metrics = Settings().metrics
+    port = a_free_port()
+    subject = await a_subject(tmp_path / "a", metrics=replace(metrics, enabled=True, port=port))
+    (free,) = await found_by(check_metrics_port(subject))
+    async with a_bridge(subject.home, subject.settings):
+        (ours,) = await found_by(check_metrics_port(subject))
+    other = await a_subject(tmp_path / "b", metrics=replace(metrics, enabled=True, port=taken))
+    (theirs,) = await found_by(check_metrics_port(other))
+    off = await a_subject(tmp_path / "c", metrics=replace(metrics, enabled=False))
+    (unwanted,) = await found_by(check_metrics_port(off))
+    assert [finding.severity for finding in (free, ours, theirs, unwanted)] == [
+        Severity.OK,
+        Severity.OK,
+        Severity.PROBLEM,
+        Severity.SKIPPED,
+    ]
+    assert ours.found == "metrics and health are served there"

@@ -99,9 +99,11 @@ async def test_missing_secret_and_missing_provider_have_their_fix(tmp_path: Path
     (finding,) = await found_by(check_turn(subject))
     assert finding.severity is Severity.PROBLEM
     assert "turn.secret" in finding.found
-    (finding,) = await found_by(check_turn(await a_subject(tmp_path / "b", turn=TURN)))
+    without = replace(TURN, managed=replace(TURN.managed, enabled=False))
+    (finding,) = await found_by(check_turn(await a_subject(tmp_path / "b", turn=without)))
     assert finding.severity is Severity.WARNING
-    assert "coturn" in finding.fix
+    assert "turn.managed.enabled is false" in finding.found
+    assert "turn.providers" in finding.fix
 
 
 async def test_stun_server_is_asked_where_it_sees_us(tmp_path: Path) -> None:
