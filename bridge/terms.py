@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from bridge.callers import AdmissionRules
 from bridge.domains import DomainRules
-from bridge.errors import StartupError
 from bridge.newcomers import JoiningRules
+from bridge.public_keys import public_keys
 from bridge.settings.accounts import AccountSettings, Admission, LimiterSettings
 from bridge.settings.tree import Settings
 from bridge.work import WorkRules
-from nips.errors import InvalidEntity
-from nips.keys import PublicKey
-from nips.nip19 import parse_public_key_text
 from storage.permits import Bucket
 
 
@@ -22,8 +17,8 @@ def admission_rules(settings: Settings) -> AdmissionRules:
     accounts = settings.accounts
     return AdmissionRules(
         accounts.admission,
-        _keys("accounts.allow", accounts.allow),
-        _keys("accounts.blocked", accounts.blocked),
+        public_keys("accounts.allow", accounts.allow),
+        public_keys("accounts.blocked", accounts.blocked),
         accounts.auto_register,
         joining_rules(accounts),
     )
@@ -61,13 +56,3 @@ def joining_rules(accounts: AccountSettings) -> JoiningRules:
 def bucket_of(figures: LimiterSettings) -> Bucket:
     """Return a limiter's bucket."""
     return Bucket(figures.burst, figures.refill_ms)
-
-
-def _keys(setting: str, texts: Collection[str]) -> frozenset[PublicKey]:
-    keys = set()
-    for text in texts:
-        try:
-            keys.add(parse_public_key_text(text))
-        except InvalidEntity as error:
-            raise StartupError(f"{setting}: {text!r} is no public key: {error}") from None
-    return frozenset(keys)

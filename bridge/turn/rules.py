@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bridge.errors import StartupError
+from bridge.public_keys import public_keys
 from bridge.settings.name_server import parse_name_server
 from bridge.settings.tree import Settings
 from bridge.settings.turn import ProviderKind
@@ -14,9 +14,6 @@ from bridge.settings.turn_servers import ProviderSettings
 from bridge.turn.addresses import RelayAddresses
 from bridge.turn.experiments import Experiment, share_of
 from bridge.turn.names import NameRules
-from nips.errors import InvalidEntity
-from nips.keys import PublicKey
-from nips.nip19 import parse_public_key_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +69,8 @@ def _experiment(settings: ExperimentSettings) -> Experiment:
     return Experiment(
         name=settings.name,
         share_percent=share_of(settings.share),
-        listed=_keys("turn.experiment.listed", settings.listed),
-        excluded=_keys("turn.experiment.excluded", settings.excluded),
+        listed=public_keys("turn.experiment.listed", settings.listed),
+        excluded=public_keys("turn.experiment.excluded", settings.excluded),
         provider=settings.provider or None,
         addresses=_addresses(settings),
     )
-
-
-def _keys(setting: str, texts: Collection[str]) -> frozenset[PublicKey]:
-    keys = set()
-    for text in texts:
-        try:
-            keys.add(parse_public_key_text(text))
-        except InvalidEntity as error:
-            raise StartupError(f"{setting}: {text!r} is no public key: {error}") from None
-    return frozenset(keys)
