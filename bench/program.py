@@ -36,6 +36,7 @@ def unhindered(settings: Settings) -> Settings:
     plenty = LimiterSettings(burst=1_000_000, refill_seconds=0.001)
     return replace(
         settings,
+        accounts=replace(settings.accounts, budget=plenty),
         permits=replace(settings.permits, turn=plenty, info=plenty),
         metrics=replace(settings.metrics, port=0),
         relay=replace(
