@@ -12,9 +12,7 @@ from bridge.cli.asking import JsonOption, asked, day, moment, print_json, print_
 from bridge.cli.card import facts_of
 from bridge.cli.options import DEFAULT_HOME, HomeOption
 from bridge.home import Home
-
-INVITE = "invite"
-"""The word of `accounts.admission` under which codes count."""
+from bridge.settings.accounts import Admission
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -56,8 +54,8 @@ def create(
     typer.echo(f"code: {result['code']}")
     typer.echo(f"nprofile: {facts['nprofile']}")
     typer.echo(f"Invite {result['number']}: {_uses(result)}, {_until(result)}.")
-    if (admission := settings.accounts.admission.value) != INVITE:
-        typer.echo(f'accounts.admission is "{admission}": no code is asked for until it is "{INVITE}".', err=True)
+    if (admission := settings.accounts.admission) is not Admission.INVITE:
+        typer.echo(f'accounts.admission is "{admission}": no code is asked for until it is "invite".', err=True)
 
 
 @app.command("list")

@@ -109,3 +109,15 @@ def test_home_moves_with_the_environment(tmp_path: Path) -> None:
 def test_completion_is_offered_for_the_shell() -> None:
     shown = switchboard(_SWITCHBOARD_COMPLETE="source_bash")
     assert "_switchboard_completion" in shown.stdout
+
+
+def test_shell_completes_commands_and_those_below_them() -> None:
+    def completed(typed: str) -> set[str]:
+        said = switchboard(
+            _SWITCHBOARD_COMPLETE="complete_bash", COMP_WORDS=typed, COMP_CWORD=str(len(typed.split(" ")) - 1)
+        )
+        return set(said.stdout.split())
+
+    assert {"doctor", "demo"} == completed("switchboard d")
+    assert {"list", "show", "block", "unblock", "delete"} == completed("switchboard accounts ")
+    assert "--patience" in completed("switchboard doctor --pa")

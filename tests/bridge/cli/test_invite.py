@@ -10,13 +10,18 @@ from pathlib import Path
 import pytest
 
 from bridge.home import Home
+from bridge.settings.accounts import Admission
 from bridge.settings.rendering import render
+from bridge.settings.tree import Settings
 from client.clock import SystemClock
+from client.errors import BridgeRefusal
+from nips.keys import SecretKey
 from nips.nip19 import decode_nprofile
-from tests.bridge.cli.callers import operate, told
+from tests.bridge.cli.callers import a_caller, operate, told
 from tests.bridge.cli.commands import switchboard
 from tests.support.deadline import within
 from tests.support.process import Switchboard
+from tests.support.wraps import drawn
 
 
 @pytest.fixture
@@ -91,3 +96,19 @@ async def test_running_bridge_makes_and_revokes_them_itself(tmp_path: Path) -> N
 def test_who_needs_no_code_is_said_to(home: Path) -> None:
     result = switchboard("invite", "create", "--home", str(home))
     assert 'accounts.admission is "open"' in result.stderr
+
+
+async def test_code_lets_one_in_and_no_second(tmp_path: Path) -> None:
+    def by_invite(settings: Settings) -> Settings:
+        return replace(settings, accounts=replace(settings.accounts, admission=Admission.INVITE))
+
+    async with within(60), Switchboard(tmp_path / "home", change=by_invite) as program:
+        result = await operate(program.home, "invite", "create")
+        code = result.stdout.splitlines()[0].removeprefix("code: ")
+        assert result.stderr == ""
+        async with a_caller(program, SecretKey(drawn("alice"))) as alice:
+            await alice.call("account.get", invite=code)
+        async with a_caller(program, SecretKey(drawn("bob"))) as bob:
+            with pytest.raises(BridgeRefusal):
+                await bob.call("account.get", invite=code)
+        assert len((await told(program.home, "accounts", "list"))["accounts"]) == 1
