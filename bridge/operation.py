@@ -13,11 +13,15 @@ from bridge.administration.callers import Callers
 from bridge.administration.commands import Administration
 from bridge.administration.running import RunningBridge
 from bridge.administration.server import AdminServer
+from bridge.health.courier import Courier, Ways
+from bridge.health.memory import IncidentMemory
 from bridge.health.metrics import Metrics, MetricSources
+from bridge.health.notices import NoticeRules, notice_rules
 from bridge.health.server import HealthServer
+from bridge.health.watch import Watch
 from bridge.home import Home
 from bridge.relay.endpoint import RelayEndpoint
-from bridge.reload import Reloader
+from bridge.reload import LivePart, Reloader
 from bridge.settings.tree import Settings
 from bridge.upstream import Upstream
 from bridge.wiring import Core, Surroundings
@@ -31,6 +35,8 @@ class Operation:
 
     admin: AdminServer
     health: HealthServer | None
+    watch: Watch
+    courier: Courier
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -45,6 +51,8 @@ class Operation:
         """Answer until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.admin.run())
+            tasks.create_task(self.watch.run())
+            tasks.create_task(self.courier.run())
 
     def stop(self) -> None:
         """Say that the bridge is not ready any more."""
@@ -85,7 +93,8 @@ def build_operation(operated: Operated) -> Operation:
         clock=operated.around.clock,
     )
     administration = Administration(_callers(operated), running)
-    return Operation(AdminServer(operated.home.path, administration.carry_out), _health(operated))
+    admin = AdminServer(operated.home.path, administration.carry_out)
+    return Operation(admin, _health(operated), *_watchers(operated))
 
 
 def _callers(operated: Operated) -> Callers:
@@ -102,6 +111,41 @@ def _callers(operated: Operated) -> Callers:
     )
 
 
+def _watchers(operated: Operated) -> tuple[Watch, Courier]:
+    around, rules = operated.around, notice_rules(operated.settings)
+    courier = Courier(
+        rules.operator,
+        Ways(
+            bridge=around.identity.secret.public_key,
+            sealing=around.sealing,
+            here=around.here,
+            gift_wraps=around.storage.gift_wraps,
+            public_events=around.storage.public_events,
+            quota=operated.settings.wraps.quota_per_recipient,
+            own_url=around.own_url,
+            links=operated.upstream.links,
+            clock=around.clock,
+        ),
+        on_delivered=lambda notice: watch.delivered(notice),
+    )
+    watch = Watch(
+        rules,
+        tallies=operated.core.tallies,
+        conditions=around.conditions,
+        links=operated.upstream.links,
+        memory=IncidentMemory(operated.home.path),
+        tell=courier.send,
+        clock=around.clock,
+    )
+
+    def adopt(adopted: NoticeRules) -> None:
+        watch.adopt(adopted)
+        courier.adopt(adopted.operator)
+
+    operated.reloader.add(LivePart(notice_rules, adopt))
+    return watch, courier
+
+
 def _health(operated: Operated) -> HealthServer | None:
     settings = operated.settings.metrics
     if not settings.enabled:
@@ -116,7 +160,7 @@ def _health(operated: Operated) -> HealthServer | None:
             tallies=core.tallies,
             figures=operated.figures,
             verdicts=lambda: operated.endpoint.verdicts,
-            provider_outcomes=dict,
+            provider_outcomes=lambda: around.chain.outcomes,
             links=operated.upstream.links,
             storage_bytes=lambda: sizes_of(database),
             conditions=around.conditions,

@@ -65,13 +65,17 @@ class Reloader:
         self._read = read
         self._started_with = running
         self._adopted = running
-        self._parts = parts
+        self._parts = list(parts)
         self._turn = asyncio.Lock()
 
     @property
     def settings(self) -> Settings:
         """The settings that were adopted last; of those that are not live, the ones of the start count."""
         return self._adopted
+
+    def add(self, part: LivePart[Any]) -> None:
+        """Have a part that was made later go by what is read, too."""
+        self._parts.append(part)
 
     async def reload(self) -> Reloaded:
         """Adopt what the file says now, or raise `ReloadRefused`: then everything stays as it was."""

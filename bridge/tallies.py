@@ -68,6 +68,8 @@ class RequestTallies:
         """Requests that came to an end, and attempts that were put off."""
         self.own_faults = 0
         """Those of them that failed by our own fault."""
+        self.deferred = 0
+        """Those of them that were put off."""
         self._methods = frozenset(catalogue.methods)
         self._outcomes = frozenset({*catalogue.refusals, OK, REPEATED, SEEN, SILENCE, DEFERRED})
         self._faults = frozenset(
@@ -83,6 +85,7 @@ class RequestTallies:
         durations.add(seconds)
         self.ended += 1
         self.own_faults += outcome in self._faults
+        self.deferred += outcome == DEFERRED
 
     def drop(self) -> None:
         """Count a wrap that nothing could be made of."""

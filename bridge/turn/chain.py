@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from bridge.conditions import Conditions
@@ -50,6 +51,8 @@ class ProviderChain:
         self._clock = clock
         self._entropy = entropy
         self._conditions = conditions
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        """What came of asking for requests, by provider: `granted`, `ready` beforehand, `failed` or `left_alone`."""
         self._rules = ChainRules(())
         self._sources: dict[str, Source] = {}
         self._changed = asyncio.Event()
@@ -82,13 +85,18 @@ class ProviderChain:
         for name, source in tuple(self._sources.items()):
             if ready := source.pooled():
                 self._changed.set()
+                self.outcomes[name, "ready"] += 1
                 return Granted(name, ready)
             try:
-                return Granted(name, await source.credentials(user=user, now=now, until=until))
+                credentials = await source.credentials(user=user, now=now, until=until)
             except LeftAlone:
-                continue
+                self.outcomes[name, "left_alone"] += 1
             except ProviderFailed as failed:
+                self.outcomes[name, "failed"] += 1
                 last = failed
+            else:
+                self.outcomes[name, "granted"] += 1
+                return Granted(name, credentials)
         raise last
 
     async def run(self) -> None:

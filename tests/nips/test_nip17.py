@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nips.nip17 import inbox_relays, make_inbox_relays
-from tests.support.wraps import AUTHOR, NOW, drawn
+from nips.nip17 import inbox_relays, make_inbox_relays, make_private_message
+from tests.support.wraps import AUTHOR, BRIDGE, NOW, drawn
 
 
 def _listed(*urls: str, maximum: int = 3) -> list[str]:
@@ -34,3 +34,9 @@ def test_what_is_no_relay_takes_no_place() -> None:
     assert _listed("", "https://a", "wss://", "relay", "wss://[", "wss://a:99999", "wss://ok", maximum=1) == [
         "wss://ok"
     ]
+
+
+def test_private_message_names_its_one_recipient() -> None:
+    rumor = make_private_message(AUTHOR.public_key, BRIDGE.public_key, "hello", created_at=NOW)
+    assert (rumor.kind, rumor.pubkey, rumor.created_at, rumor.content) == (14, AUTHOR.public_key, NOW, "hello")
+    assert rumor.tags == (("p", BRIDGE.public_key),)

@@ -101,6 +101,13 @@ async def test_one_that_is_left_alone_costs_no_time() -> None:
     assert (len(first.users), len(second.users)) == (1, 3)
 
 
+async def test_what_came_of_asking_is_counted_by_provider() -> None:
+    tried = Tried(Scripted("first", DOWN), Scripted("second"))
+    for _ in range(3):
+        await tried.ask()
+    assert tried.chain.outcomes == {("first", "failed"): 1, ("first", "left_alone"): 2, ("second", "granted"): 3}
+
+
 async def test_when_none_is_left_the_status_of_the_last_one_asked_is_told() -> None:
     assert (await Tried(Scripted("a", REFUSED), Scripted("b", ProviderFailed(502, "b"))).fail()).http_status == 502
 
