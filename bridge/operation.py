@@ -89,6 +89,9 @@ def build_operation(operated: Operated) -> Operation:
         figures=operated.figures,
         conditions=operated.around.conditions,
         events=operated.core.counts,
+        tallies=operated.core.tallies,
+        provider_outcomes=lambda: operated.around.chain.outcomes,
+        accounts=operated.around.storage.accounts,
         reloader=operated.reloader,
         clock=operated.around.clock,
     )

@@ -6,6 +6,7 @@ Nothing here is about anybody: methods and outcomes are words of the contract, s
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -86,6 +87,13 @@ class RequestTallies:
         self.ended += 1
         self.own_faults += outcome in self._faults
         self.deferred += outcome == DEFERRED
+
+    def by_outcome(self) -> dict[str, int]:
+        """Return how many requests came to each end."""
+        amounts: Counter[str] = Counter()
+        for (_, outcome), durations in self.durations.items():
+            amounts[outcome] += durations.amount
+        return dict(amounts)
 
     def drop(self) -> None:
         """Count a wrap that nothing could be made of."""

@@ -214,6 +214,9 @@ class Accounts(Protocol):
     async def is_blocked(self, pubkey: str) -> bool:
         """Tell whether a key is blocked by itself."""
 
+    async def count(self) -> int:
+        """Return how many accounts there are."""
+
     async def overview(self, *, after: int = 0, limit: int = 100) -> Sequence[AccountOverview]:
         """Return accounts in order of their numbers, those above `after`."""
         ...

@@ -104,6 +104,11 @@ class SqliteAccounts:
         key = number_of(self._database.vault, pubkey)
         return await self._database.readers.row("SELECT 1 FROM blocked_keys WHERE key = ?", (key,)) is not None
 
+    async def count(self) -> int:
+        """Return how many accounts there are."""
+        row = await self._database.readers.row("SELECT count(*) FROM accounts")
+        return int(row[0]) if row else 0
+
     async def overview(self, *, after: int = 0, limit: int = 100) -> Sequence[AccountOverview]:
         """Return accounts in order of their numbers, those above `after`."""
         vault = self._database.vault

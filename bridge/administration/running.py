@@ -11,10 +11,12 @@ from bridge.administration.messages import Json
 from bridge.conditions import Conditions
 from bridge.events import CountingSink
 from bridge.reload import Reloaded, Reloader
+from bridge.tallies import RequestTallies
 from client.clock import Clock
 from client.status import RelayStatus
 from nips.keys import PublicKey
 from nips.nip19 import encode_npub
+from storage.interface import Accounts
 
 
 class Link(Protocol):
@@ -28,7 +30,7 @@ class Link(Protocol):
 
 @dataclass(slots=True)
 class RunningBridge:
-    """Answers for the parts of a bridge; there is nothing about accounts in what it tells."""
+    """Answers for the parts of a bridge; of accounts it tells no more than how many there are."""
 
     public_key: PublicKey
     version: str
@@ -37,6 +39,9 @@ class RunningBridge:
     figures: Callable[[], Mapping[str, int]]
     conditions: Conditions
     events: CountingSink
+    tallies: RequestTallies
+    provider_outcomes: Callable[[], Mapping[tuple[str, str], int]]
+    accounts: Accounts
     reloader: Reloader
     clock: Clock
     started_at: float = field(init=False)
@@ -53,11 +58,17 @@ class RunningBridge:
             "uptime_seconds": int(self.clock.monotonic() - self.started_at),
             "url": self.url(),
             "relays": [_relay(link.status) for link in self.links.values()],
-            "figures": dict(self.figures()),
-            "events": dict(self.events.counts),
+            "figures": {"accounts": await self.accounts.count(), **self.figures()},
+            "events": self._events(),
             "problems": dict(self.conditions.problems),
             "down": sorted(self.conditions.down),
         }
+
+    def _events(self) -> dict[str, int]:
+        """Return what happened since the start: events of the contract, requests by outcome, providers by theirs."""
+        requests = {f"requests.{outcome}": amount for outcome, amount in self.tallies.by_outcome().items()}
+        providers = {f"turn.{name}.{outcome}": amount for (name, outcome), amount in self.provider_outcomes().items()}
+        return {**self.events.counts, **requests, **providers}
 
     async def reload(self) -> Reloaded:
         """Read the settings again; raise `ReloadRefused`."""

@@ -10,6 +10,7 @@ import pytest
 from bridge.administration.asking import ask
 from bridge.administration.messages import CommandRefused
 from bridge.home import Home
+from client.errors import BridgeRefusal
 from nips.nip19 import encode_npub
 from tests.support.bridges import a_bridge, a_client, a_home, bridge_settings
 from tests.support.deadline import within
@@ -28,7 +29,11 @@ async def test_what_is_done_to_a_running_bridge_shows_without_one_and_the_other_
         await client.turn_credentials()
         told = await asyncio.to_thread(ask, home, "accounts.block", {}, account=npub)
         assert told == {"changed": True, "connections_closed": 1}
-    assert await asyncio.to_thread(blocked, home) == [True]
+    async with within(30), a_bridge(home, settings) as bridge, a_client(bridge, AUTHOR) as client:
+        assert await asyncio.to_thread(blocked, home) == [True]
+        with pytest.raises(BridgeRefusal) as caught:
+            await client.turn_credentials()
+        assert caught.value.refusal.code == "BRIDGE_FORBIDDEN"
     assert (await asyncio.to_thread(ask, home, "accounts.unblock", {}, account=npub)) == {"changed": True}
     async with within(30), a_bridge(home, settings) as bridge, a_client(bridge, AUTHOR) as client:
         await client.turn_credentials()

@@ -6,29 +6,42 @@ import asyncio
 import os
 from pathlib import Path
 
+from bridge.administration.asking import ask
 from bridge.administration.client import operator
 from bridge.administration.messages import Json
 from nips.nip19 import encode_npub
-from tests.support.bridges import a_bridge, a_home, bridge_settings
+from tests.support.bridges import a_bridge, a_client, a_home, bridge_settings
 from tests.support.deadline import within
+from tests.support.wraps import AUTHOR
 
 
 async def test_status_of_a_bridge_that_runs(tmp_path: Path) -> None:
     settings = bridge_settings()
     home = await a_home(tmp_path, settings)
 
-    def ask() -> Json:
+    def status_of() -> Json:
         with operator(tmp_path) as bridge:
             return bridge.ask("status")
 
     async with within(20), a_bridge(home, settings) as bridge:
-        status = await asyncio.to_thread(ask)
+        status = await asyncio.to_thread(status_of)
         assert status["npub"] == encode_npub(bridge.public_key)
         assert status["url"] == bridge.url
         assert status["pid"] == os.getpid()
         assert status["uptime_seconds"] >= 0
         assert status["relays"] == []
-        assert status["figures"].keys() == bridge.figures().keys()
+        assert status["figures"].keys() == {"accounts", *bridge.figures()}
+        assert status["figures"]["accounts"] == 0
         assert (status["problems"], status["down"]) == ({}, [])
         assert status["version"]
     assert not (tmp_path / "admin.sock").exists()
+
+
+async def test_what_happened_is_counted_by_outcome(tmp_path: Path) -> None:
+    settings = bridge_settings()
+    home = await a_home(tmp_path, settings)
+    async with within(20), a_bridge(home, settings) as bridge, a_client(bridge, AUTHOR) as client:
+        await client.turn_credentials()
+        status = await asyncio.to_thread(ask, home, "status", {})
+    assert status["figures"]["accounts"] == 1
+    assert status["events"] == {"call_relay.credentials_issued": 1, "requests.ok": 1, "turn.coturn.granted": 1}
