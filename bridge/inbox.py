@@ -17,7 +17,6 @@ import json
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass
-from enum import Enum, auto
 from functools import partial
 
 from bridge.askers import Askers, Seat
@@ -28,6 +27,7 @@ from bridge.line import NOWHERE, Line, Origin
 from bridge.logs import where
 from bridge.sealing import Sealing
 from bridge.tallies import DEFERRED, SEEN, RequestTallies
+from bridge.waiting import Fate, Waiting
 from client.clock import Clock
 from nips.errors import InvalidWrap
 from nips.event import VerifiedEvent, parse_event
@@ -53,6 +53,8 @@ class InboxRules:
     """How long a wrap's id is remembered: at least as long as a relay takes the wrap again."""
     keep_after_seconds: float
     """How long a request may be worked on before its wrap is written down."""
+    stranger_patience_seconds: float
+    """How long a wrap may wait that came from an address where no account is known to be."""
     stranger_concurrency: int
     """Workers at once for wraps from where no account is known to be."""
     concurrency_each: int
@@ -61,56 +63,6 @@ class InboxRules:
     """Requests of one key that wait for one of those."""
     max_known_accounts: int
     """Keys of accounts that are remembered, to know where they are."""
-
-
-class _Fate(Enum):
-    """What whoever brought a wrap is told about it."""
-
-    DONE = auto()
-    KNOWN = auto()
-    """It came before."""
-    LATE = auto()
-    """It is still being worked on."""
-    TROUBLE = auto()
-    """Nobody works on it any more, and it is not done with."""
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    wrap: VerifiedEvent
-    link: str
-    received_at: int
-    since: float
-    """When it came, by the clock that never steps back."""
-    is_kept: bool
-    """It is in the store, or on its way there, so it is tried until it is done with."""
-    source: str = ""
-    is_known: bool = False
-    """Its source is an account."""
-    rumor: Rumor | None = None
-    """What is inside, once that was looked at and had to wait."""
-    has_seat: bool = False
-    """It waited for its author's other requests, and its turn has come."""
-    fate: asyncio.Future[_Fate] | None = None
-    """Who waits for it, unless it was kept first."""
-    patience: asyncio.TimerHandle | None = None
-
-    def tell(self, fate: _Fate) -> None:
-        """Tell who waits, if somebody still does."""
-        if self.fate is not None and not self.fate.done():
-            self.fate.set_result(fate)
-
-    def hold(self) -> bool:
-        """Have who waits wait for the end; tell whether somebody does, or whether it was acknowledged already."""
-        if self.fate is None or self.fate.done() or self.patience is None:
-            return False
-        self.patience.cancel()
-        return True
-
-    @property
-    def id(self) -> InboxId:
-        """What makes it this entry."""
-        return InboxId(self.wrap.id, self.link)
 
 
 class Inbox:
@@ -137,8 +89,8 @@ class Inbox:
         # Connections and links bound how many wraps they bring at once.
         self._accepting: dict[InboxId, asyncio.Event] = {}
         # As long as the table that it mirrors, which holds `max_waiting` rows at most, and as many as are worked on.
-        self._line = Line[_Waiting](strangers_at_once=min(rules.stranger_concurrency, rules.concurrency))
-        self._askers = Askers[_Waiting](at_once_each=rules.concurrency_each, waiting_each=rules.max_waiting_each)
+        self._line = Line[Waiting](strangers_at_once=min(rules.stranger_concurrency, rules.concurrency))
+        self._askers = Askers[Waiting](at_once_each=rules.concurrency_each, waiting_each=rules.max_waiting_each)
         self._accounts: OrderedDict[PublicKey, None] = OrderedDict()
 
     @property
@@ -149,7 +101,7 @@ class Inbox:
     async def accept(self, wrap: VerifiedEvent, *, link: str, origin: Origin = NOWHERE) -> Added:
         """See that a wrap is answered; the caller has checked form, signature, recipient and times."""
         account = next((key for key in origin.keys if key in self._accounts), None)
-        waiting = _Waiting(
+        waiting = Waiting(
             wrap,
             link,
             self._clock.now(),
@@ -157,6 +109,7 @@ class Inbox:
             is_kept=False,
             source=account or origin.sender or link,
             is_known=account is not None,
+            is_held=account is None and bool(origin.sender),
         )
         # Copies of a wrap wait for the first, so that they find what became of it.
         while (first := self._accepting.get(waiting.id)) is not None:
@@ -164,43 +117,67 @@ class Inbox:
         under_way = self._accepting[waiting.id] = asyncio.Event()
         try:
             # What comes from other relays has nobody who waits for OK.
-            if link == HERE and self._is_soon(waiting):
+            if waiting.is_held and self._is_crowded(waiting):
+                return Added.FULL
+            if link == HERE and (waiting.is_held or self._is_soon(waiting)):
                 return await self._answer_first(waiting)
             return await self._keep_first(waiting)
         finally:
             del self._accepting[waiting.id]
             under_way.set()
 
-    def _is_soon(self, waiting: _Waiting) -> bool:
+    def _is_soon(self, waiting: Waiting) -> bool:
         # Those whose senders have gone meanwhile wait all the same, so their number has to end somewhere.
         is_first = not self._line.waiting_of(waiting) and self._line.waiting < self._rules.max_waiting
         return is_first or self._line.waiting_like(waiting) < self._rules.concurrency
 
-    async def _answer_first(self, waiting: _Waiting) -> Added:
+    async def _answer_first(self, waiting: Waiting) -> Added:
         match await self._fate_of(waiting):
-            case _Fate.DONE:
+            case Fate.DONE:
                 return Added.ADDED
-            case _Fate.KNOWN:
+            case Fate.KNOWN:
                 return Added.DUPLICATE
-            case _Fate.TROUBLE:
+            case Fate.TURNED_AWAY:
+                return Added.FULL
+            case Fate.TROUBLE:
                 return await self._keep_first(waiting)
-            case _Fate.LATE:
+            case Fate.LATE:
                 added = await self._keep(waiting)
                 # A duplicate of itself: it was answered just before it would have been kept.
                 return Added.ADDED if added is Added.DUPLICATE else added
 
-    async def _fate_of(self, waiting: _Waiting) -> _Fate:
+    async def _fate_of(self, waiting: Waiting) -> Fate:
         loop = asyncio.get_running_loop()
         waiting.fate = loop.create_future()
-        waiting.patience = loop.call_later(self._rules.keep_after_seconds, waiting.tell, _Fate.LATE)
+        if waiting.is_held:
+            waiting.patience = loop.call_later(self._rules.stranger_patience_seconds, self._turn_away, waiting)
+        else:
+            waiting.patience = loop.call_later(self._rules.keep_after_seconds, waiting.tell, Fate.LATE)
         self._line.put(waiting)
         try:
             return await waiting.fate
+        except asyncio.CancelledError:
+            if waiting.is_held:
+                # Its connection is gone, and nothing was promised.
+                self._line.withdraw(waiting)
+            raise
         finally:
             waiting.patience.cancel()
 
-    async def _keep_first(self, waiting: _Waiting) -> Added:
-        if self._line.waiting_of(waiting) >= -(-self._rules.max_waiting // 2):
+    def _turn_away(self, waiting: Waiting) -> None:
+        if self._line.withdraw(waiting):
+            waiting.tell(Fate.TURNED_AWAY)
+
+    def _begin(self, waiting: Waiting) -> None:
+        """Count the time of what was held from now on, like that of all others."""
+        if waiting.is_held and waiting.patience is not None and waiting.fate is not None:
+            waiting.patience.cancel()
+            keep_after = self._rules.keep_after_seconds
+            waiting.patience = waiting.fate.get_loop().call_later(keep_after, waiting.tell, Fate.LATE)
+            waiting.is_held = False
+
+    async def _keep_first(self, waiting: Waiting) -> Added:
+        if self._is_crowded(waiting):
             return Added.FULL
         try:
             added = await self._keep(waiting)
@@ -214,7 +191,7 @@ class Inbox:
             self._line.put(waiting)
         return added
 
-    async def _keep(self, waiting: _Waiting) -> Added:
+    async def _keep(self, waiting: Waiting) -> Added:
         waiting.is_kept = True
         wrap, received_at = waiting.wrap, waiting.received_at
         try:
@@ -229,7 +206,14 @@ class Inbox:
         waiting.is_kept = added is Added.ADDED
         return added
 
-    def _room_for(self, waiting: _Waiting) -> int:
+    def _is_crowded(self, waiting: Waiting) -> bool:
+        """Tell whether too many of its source wait, or, if that is no account, of all sources."""
+        most = -(-self._rules.max_waiting // 2)
+        return self._line.waiting_of(waiting) >= most or (
+            waiting.is_held and self._line.waiting >= self._room_for(waiting)
+        )
+
+    def _room_for(self, waiting: Waiting) -> int:
         # The last quarter is for accounts, as far as they are known before the wrap is open.
         most = self._rules.max_waiting
         return most if waiting.is_known else most - most // 4
@@ -250,7 +234,7 @@ class Inbox:
                     await self._storage.inbox.drop([entry.id])
                     continue
                 since, link = self._clock.monotonic(), entry.link
-                self._line.put(_Waiting(wrap, link, entry.received_at, since, is_kept=True, source=link))
+                self._line.put(Waiting(wrap, link, entry.received_at, since, is_kept=True, source=link))
                 count += 1
         return count
 
@@ -277,12 +261,13 @@ class Inbox:
         delay = FIRST_RETRY_SECONDS
         while True:
             waiting = await self._line.get()
+            self._begin(waiting)
             try:
                 fate = await self._see_through(waiting)
                 if fate is None:
                     self._line.leave(waiting)
                     continue
-                if fate is not _Fate.TROUBLE:
+                if fate is not Fate.TROUBLE:
                     delay = FIRST_RETRY_SECONDS
                 elif waiting.is_kept:
                     await asyncio.sleep(delay)
@@ -295,10 +280,10 @@ class Inbox:
                 self._line.done(waiting)
             except asyncio.CancelledError:
                 # We stop: who still waits for OK keeps the wrap, and the next start answers it.
-                waiting.tell(_Fate.LATE)
+                waiting.tell(Fate.LATE)
                 raise
 
-    async def _see_through(self, waiting: _Waiting) -> _Fate | None:
+    async def _see_through(self, waiting: Waiting) -> Fate | None:
         """Return what became of a wrap, or None while it waits until others of its author's are done."""
         wrap = {"wrap": waiting.wrap.id[:8]}
         try:
@@ -312,9 +297,9 @@ class Inbox:
         except (StorageError, SealingFailed) as error:
             log.warning("answer not stored, trying again", extra={"facts": {**wrap, **where(error)}})
             self._tallies.end(None, DEFERRED, self._clock.monotonic() - waiting.since)
-            return _Fate.TROUBLE
+            return Fate.TROUBLE
 
-    async def _open_and_answer(self, waiting: _Waiting) -> _Fate | None:
+    async def _open_and_answer(self, waiting: Waiting) -> Fate | None:
         rumor = waiting.rumor or await self._open(waiting.wrap)
         if rumor is None:
             return await self._let_go(waiting)
@@ -341,7 +326,7 @@ class Inbox:
             return None
         return rumor
 
-    async def _answer(self, waiting: _Waiting, rumor: Rumor, *, is_crowded: bool) -> _Fate:
+    async def _answer(self, waiting: Waiting, rumor: Rumor, *, is_crowded: bool) -> Fate:
         wrap = waiting.wrap
         async with self._dispatcher.arrivals.enter(
             rumor,
@@ -353,16 +338,16 @@ class Inbox:
             work_bits=committed_work(wrap),
         ) as arrival:
             if arrival is None:
-                return _Fate.DONE
+                return Fate.DONE
             arrival.on_account = partial(self._know, waiting, rumor.pubkey)
             arrival.is_crowded = is_crowded
             await self._dispatcher.answer(arrival)
             arrival.is_answered = True
             outcome = SEEN if arrival.was_seen else arrival.outcome
             self._tallies.end(arrival.method, outcome, self._clock.monotonic() - waiting.since)
-            return _Fate.KNOWN if arrival.was_seen else _Fate.DONE
+            return Fate.KNOWN if arrival.was_seen else Fate.DONE
 
-    def _know(self, waiting: _Waiting, account: PublicKey) -> None:
+    def _know(self, waiting: Waiting, account: PublicKey) -> None:
         """Remember that a key is an account's, to know from where its wraps come."""
         self._accounts[account] = None
         self._accounts.move_to_end(account)
@@ -371,11 +356,11 @@ class Inbox:
         waiting.source = account
         self._line.promote(waiting)
 
-    async def _let_go(self, waiting: _Waiting) -> _Fate:
+    async def _let_go(self, waiting: Waiting) -> Fate:
         is_new = await self._storage.inbox.drop([waiting.id])
-        return _Fate.DONE if is_new else _Fate.KNOWN
+        return Fate.DONE if is_new else Fate.KNOWN
 
-    def _seen_until(self, waiting: _Waiting) -> int:
+    def _seen_until(self, waiting: Waiting) -> int:
         return waiting.received_at + self._rules.seen_seconds
 
 

@@ -49,22 +49,32 @@ T = TypeVar("T", bound=Waits)
 class _Class(Generic[T]):
     """Sources that are treated alike, those who are next first."""
 
-    queues: OrderedDict[str, deque[T]] = field(default_factory=OrderedDict)
+    queues: OrderedDict[str, OrderedDict[T, None]] = field(default_factory=OrderedDict)
     waiting: int = 0
     working: int = 0
 
     def put(self, item: T) -> None:
-        self.queues.setdefault(item.source, deque()).append(item)
+        self.queues.setdefault(item.source, OrderedDict())[item] = None
         self.waiting += 1
 
     def take(self) -> T:
         source, queue = self.queues.popitem(last=False)
-        item = queue.popleft()
+        item, _ = queue.popitem(last=False)
         if queue:
             self.queues[source] = queue
         self.waiting -= 1
         self.working += 1
         return item
+
+    def remove(self, item: T) -> bool:
+        queue = self.queues.get(item.source, OrderedDict())
+        if item not in queue:
+            return False
+        del queue[item]
+        if not queue:
+            del self.queues[item.source]
+        self.waiting -= 1
+        return True
 
 
 class Line(Generic[T]):
@@ -123,9 +133,14 @@ class Line(Generic[T]):
     def done(self, item: T) -> None:
         """End the work on something."""
         self.leave(item)
-        self._unfinished -= 1
-        if not self._unfinished:
-            self._empty.set()
+        self._finish()
+
+    def withdraw(self, item: T) -> bool:
+        """Take out what nobody works on yet; False: somebody does."""
+        is_out = self._class_of(item).remove(item)
+        if is_out:
+            self._finish()
+        return is_out
 
     def leave(self, item: T) -> None:
         """Stop to work on something that is not finished: it is put back with `again`."""
@@ -148,6 +163,11 @@ class Line(Generic[T]):
     async def finished(self) -> None:
         """Return when nothing waits and nothing is being worked on."""
         await self._empty.wait()
+
+    def _finish(self) -> None:
+        self._unfinished -= 1
+        if not self._unfinished:
+            self._empty.set()
 
     def _next(self) -> T | None:
         is_strangers_turn = self._turns >= TURNS_OF_ACCOUNTS and self._may_take_stranger()

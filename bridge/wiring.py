@@ -268,6 +268,7 @@ def _inbox_rules(settings: Settings) -> InboxRules:
         concurrency=settings.inbox.concurrency,
         seen_seconds=_seen_seconds(settings),
         keep_after_seconds=settings.inbox.keep_after_seconds,
+        stranger_patience_seconds=settings.inbox.stranger_patience_seconds,
         stranger_concurrency=settings.inbox.stranger_concurrency,
         concurrency_each=settings.inbox.concurrency_each,
         max_waiting_each=settings.inbox.max_waiting_each,

@@ -41,6 +41,13 @@ class InboxSettings:
         least=0,
         most=10,
     )
+    stranger_patience_seconds: float = number(
+        5,
+        "How long a wrap may wait for its turn that came on a connection that proved the key of no account; then it is"
+        " refused.",
+        least=0.1,
+        most=60,
+    )
     deadline_seconds: float = number(
         15, "Time for one request; then it is answered with an error.", least=0.1, most=600
     )

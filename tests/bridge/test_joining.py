@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bridge.line import Origin
+from bridge.line import NOWHERE, Origin
 from bridge.settings.accounts import Admission
-from storage.interface import Added, Dossier
+from storage.interface import HERE, Added, Dossier
 from tests.support.deadline import within
 from tests.support.edges import ScriptedProvider, ScriptedPublisher
 from tests.support.pipeline import LIVE, STORED, Answer, Client, Json, Pipeline, a_pipeline
@@ -217,23 +217,76 @@ async def test_strangers_leave_the_last_quarter_of_the_inbox_to_accounts(tmp_pat
     async with a_pipeline(tmp_path, changes=changes, clock=clock, run=2, is_running=False) as bridge:
         bridge.core.inbox._accounts[ALICE.key] = None
 
-        async def taken(client: Client, origin: Origin) -> list[Added]:
+        async def taken(client: Client, *, link: str = HERE, origin: Origin = NOWHERE) -> list[Added]:
             wraps = [bridge.wrap(bridge.request(client, TURN), client) for _ in range(2)]
-            return [added for wrap in wraps for added in await bridge.accept(wrap, origin=origin)]
+            return [added for wrap in wraps for added in await bridge.accept(wrap, link=link, origin=origin)]
 
-        flood = [await taken(BOB, Origin((), f"192.0.2.{number}")) for number in range(10)]
+        flood = [await taken(BOB, link=f"wss://{number}.example") for number in range(10)]
         assert sum(each.count(Added.ADDED) for each in flood) == 6
-        assert await taken(ALICE, of_account(ALICE)) == [Added.ADDED] * 2
-        assert await taken(ALICE, of_account(ALICE)) == [Added.FULL] * 2
+        assert await taken(ALICE, origin=of_account(ALICE)) == [Added.ADDED] * 2
+        assert await taken(ALICE, origin=of_account(ALICE)) == [Added.FULL] * 2
 
 
 async def test_one_source_fills_no_more_than_half_of_the_inbox(tmp_path: Path) -> None:
     changes = {"inbox.max_waiting": 8, "inbox.concurrency": 1, "inbox.keep_after_seconds": 0}
     async with a_pipeline(tmp_path, changes=changes, is_running=False) as bridge:
         wraps = [bridge.wrap(bridge.request(BOB, TURN), BOB) for _ in range(9)]
-        added = [one for wrap in wraps[:8] for one in await bridge.accept(wrap, origin=Origin((), "192.0.2.1"))]
+        added = [one for wrap in wraps[:8] for one in await bridge.accept(wrap, link=OTHER)]
         assert added == [Added.ADDED] * 4 + [Added.FULL] * 4
-        assert await bridge.accept(wraps[8], origin=Origin((), "192.0.2.2")) == [Added.ADDED]
+        assert await bridge.accept(wraps[8], link="wss://another.example") == [Added.ADDED]
+
+
+STRANGE = Origin((), "192.0.2.1")
+
+
+async def test_wrap_of_a_stranger_waits_for_its_turn_unwritten_and_is_turned_away_in_the_end(tmp_path: Path) -> None:
+    changes = {"inbox.stranger_patience_seconds": 0.01, "inbox.keep_after_seconds": 0}
+    async with a_pipeline(tmp_path, changes=changes, is_running=False) as bridge:
+        wraps = [bridge.wrap(bridge.request(BOB, TURN), BOB) for _ in range(3)]
+        assert await bridge.accept(*wraps, origin=STRANGE) == [Added.FULL] * 3
+        assert (await bridge.waiting(), bridge.core.inbox.waiting) == ([], 0)
+
+
+async def test_wrap_of_a_stranger_is_written_down_when_work_on_it_takes_long(tmp_path: Path) -> None:
+    provider, changes = ScriptedProvider(), {"inbox.keep_after_seconds": 0}
+    async with a_pipeline(tmp_path, provider=provider, changes=changes) as bridge:
+        provider.gate.clear()
+        wrap = bridge.wrap(bridge.request(BOB, TURN), BOB)
+        assert await bridge.accept(wrap, origin=STRANGE) == [Added.ADDED]
+        assert await bridge.waiting() == [wrap.id]
+        provider.gate.set()
+        await bridge.settle()
+        assert (await bridge.waiting(), len(await bridge.answers(BOB))) == ([], 1)
+
+
+async def test_wraps_of_a_stranger_who_went_away_are_not_looked_at(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, is_running=False) as bridge, asyncio.TaskGroup() as tasks:
+        wrap = bridge.wrap(bridge.request(BOB, TURN), BOB)
+        accepting = tasks.create_task(bridge.core.inbox.accept(wrap, link=HERE, origin=STRANGE))
+        await asyncio.sleep(0)
+        assert bridge.core.inbox.waiting == 1
+        accepting.cancel()
+        await asyncio.sleep(0)
+        assert bridge.core.inbox.waiting == 0
+        await bridge.settle()
+
+
+async def test_no_more_wraps_of_strangers_wait_than_there_is_room_for(tmp_path: Path) -> None:
+    async with (
+        a_pipeline(tmp_path, changes={"inbox.max_waiting": 8}, is_running=False) as bridge,
+        asyncio.TaskGroup() as tasks,
+    ):
+        accepting = []
+        for number in range(9):
+            wrap = bridge.wrap(bridge.request(BOB, TURN), BOB)
+            origin = Origin((), f"192.0.2.{number}")
+            accepting.append(tasks.create_task(bridge.core.inbox.accept(wrap, link=HERE, origin=origin)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert bridge.core.inbox.waiting == 6
+        assert [task.result() for task in accepting if task.done()] == [Added.FULL] * 3
+        for task in accepting:
+            task.cancel()
 
 
 async def test_accounts_come_first_once_they_are_known_by_their_key(

@@ -29,6 +29,9 @@ MAX_DELETIONS = 200
 
 NEWCOMERS_PER_REQUEST = 0.08
 
+PLENTY = LimiterSettings(burst=1_000_000, refill_seconds=0.001)
+"""For newcomers and strangers, each of whom has to be answered here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -65,11 +68,12 @@ class Plan:
         """Return settings under which everything that is kept goes again within minutes, where settings allow it."""
         return replace(
             settings,
-            accounts=replace(settings.accounts, max_accounts=self.max_accounts),
+            accounts=replace(settings.accounts, max_accounts=self.max_accounts, budget=PLENTY),
             permits=replace(
                 settings.permits,
                 turn=LimiterSettings(burst=20, refill_seconds=1),
                 invalid=LimiterSettings(burst=5, refill_seconds=2),
+                strangers=PLENTY,
                 max_tracked_keys=100,
             ),
             relay=replace(
