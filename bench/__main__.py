@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.measure import Measurement
 from rich.text import Text
 
-from bench import catch_up, idle, latency, providers, publishing, start_up, turn, workers, wraps
+from bench import catch_up, flood, idle, latency, providers, publishing, start_up, turn, workers, wraps
 from bench.figures import LATEST, Figure, write
 from bench.machine import Cores, commit, facts, pinned
 from bench.page import MACHINE, write_page
@@ -25,6 +25,7 @@ MEASUREMENTS: Mapping[str, Callable[[Scope, Cores], Iterator[Figure]]] = {
     "workers": workers.measure,
     "providers": providers.measure,
     "latency": latency.measure,
+    "flood": flood.measure,
     "publishing": publishing.measure,
     "catch-up": catch_up.measure,
     "idle": idle.measure,

@@ -47,9 +47,10 @@ def frame(text: str | bytes, opcode: int = _FINAL_TEXT) -> bytes:
 class Channel:
     """One connection, from entering to leaving."""
 
-    def __init__(self, url: str) -> None:
-        """Plan a connection to a relay."""
+    def __init__(self, url: str, *, sender: str = "") -> None:
+        """Plan a connection to a relay; `sender` is the address for which it says to come, as a proxy does."""
         self.url = url
+        self._forwarded = f"X-Forwarded-For: {sender}\r\n" if sender else ""
         self._unread = b""
         self._unsent = bytearray()
         self._payloads: deque[bytes] = deque()
@@ -62,6 +63,7 @@ class Channel:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.sendall(
             f"GET / HTTP/1.1\r\nHost: {address.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"{self._forwarded}"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
         head = b""

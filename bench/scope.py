@@ -24,8 +24,22 @@ class Scope:
     """Connections that do nothing."""
     kept: int
     """Wraps in the database at a start."""
+    hostile: int
+    """Wraps of one flood."""
 
 
-FULL = Scope(rounds=3, seconds=0.6, requests=2000, calm_requests=400, events=2000, stored=1000, idle=2000, kept=100_000)
-QUICK = Scope(rounds=1, seconds=0.2, requests=500, calm_requests=100, events=500, stored=1000, idle=300, kept=10_000)
-TINY = Scope(rounds=1, seconds=0.01, requests=8, calm_requests=4, events=8, stored=10, idle=4, kept=20)
+FULL = Scope(
+    rounds=3,
+    seconds=0.6,
+    requests=2000,
+    calm_requests=400,
+    events=2000,
+    stored=1000,
+    idle=2000,
+    kept=100_000,
+    hostile=10_000,
+)
+QUICK = Scope(
+    rounds=1, seconds=0.2, requests=500, calm_requests=100, events=500, stored=1000, idle=300, kept=10_000, hostile=2000
+)
+TINY = Scope(rounds=1, seconds=0.01, requests=8, calm_requests=4, events=8, stored=10, idle=4, kept=20, hostile=40)

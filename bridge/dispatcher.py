@@ -209,7 +209,12 @@ class Dispatcher:
         try:
             if service is None or method is None:
                 raise UnknownMethod("no such method")
-            offer = Offer(request.invite, arrival.work_bits, is_registration=_registers_itself(request, arrival))
+            offer = Offer(
+                request.invite,
+                arrival.work_bits,
+                is_registration=_registers_itself(request, arrival),
+                on_paid=arrival.on_account,
+            )
             caller = await self._door.admit(arrival.rumor.pubkey, dossier, method, offer)
             if isinstance(caller, AccountCaller):
                 arrival.on_account()

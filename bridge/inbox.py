@@ -89,7 +89,9 @@ class Inbox:
         # Connections and links bound how many wraps they bring at once.
         self._accepting: dict[InboxId, asyncio.Event] = {}
         # As long as the table that it mirrors, which holds `max_waiting` rows at most, and as many as are worked on.
-        self._line = Line[Waiting](strangers_at_once=min(rules.stranger_concurrency, rules.concurrency))
+        self._line = Line[Waiting](
+            strangers_at_once=min(rules.stranger_concurrency, rules.concurrency), monotonic=clock.monotonic
+        )
         self._askers = Askers[Waiting](at_once_each=rules.concurrency_each, waiting_each=rules.max_waiting_each)
         self._accounts: OrderedDict[PublicKey, None] = OrderedDict()
 

@@ -3,15 +3,15 @@
 A source is what a wrap came by: an account whose key its connection proved, else an address, else another relay's link.
 What is inside says nothing until it is opened, and anybody may make any amount of it. So sources take turns, and those
 that are accounts come before all others: these get one turn in so many, and no more than some workers at once. While
-accounts are being answered they get only a quarter of those, because what is done for them in between makes accounts
-wait however short it is.
+accounts ask, and most of what the others send comes to nothing, they get only one: whatever is done for them in between
+makes accounts wait, however short it is.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -32,6 +32,15 @@ class Origin:
 
 
 NOWHERE = Origin()
+
+
+QUIET_SECONDS = 1.0
+"""How long it takes until accounts that ask no more do not count."""
+
+
+MOST_VAIN = 64
+VAIN = 32
+"""Wraps that came to nothing, less those that were an account's, from which on the others are a flood."""
 
 
 class Waits(Protocol):
@@ -80,8 +89,11 @@ class _Class(Generic[T]):
 class Line(Generic[T]):
     """Gives work to workers. Who puts things in bounds how many there are."""
 
-    def __init__(self, *, strangers_at_once: int) -> None:
+    def __init__(self, *, strangers_at_once: int, monotonic: Callable[[], float]) -> None:
         self._at_once = strangers_at_once
+        self._monotonic = monotonic
+        self._busy_until = monotonic()
+        self._vain = 0
         self._accounts = _Class[T]()
         self._strangers = _Class[T]()
         self._turns = 0
@@ -108,6 +120,7 @@ class Line(Generic[T]):
         """Let something wait."""
         self._unfinished += 1
         self._empty.clear()
+        self._note(item)
         self._class_of(item).put(item)
         self._wake()
 
@@ -132,6 +145,8 @@ class Line(Generic[T]):
 
     def done(self, item: T) -> None:
         """End the work on something."""
+        if not item.is_known:
+            self._vain = min(MOST_VAIN, self._vain + 1)
         self.leave(item)
         self._finish()
 
@@ -144,6 +159,7 @@ class Line(Generic[T]):
 
     def leave(self, item: T) -> None:
         """Stop to work on something that is not finished: it is put back with `again`."""
+        self._note(item)
         self._class_of(item).working -= 1
         self._wake()
 
@@ -158,6 +174,8 @@ class Line(Generic[T]):
             self._strangers.working -= 1
             item.is_known = True
             self._accounts.working += 1
+            self._vain //= 2
+            self._note(item)
             self._wake()
 
     async def finished(self) -> None:
@@ -180,9 +198,13 @@ class Line(Generic[T]):
         return None
 
     def _may_take_stranger(self) -> bool:
-        is_busy = self._accounts.working or self._accounts.waiting
-        at_once = max(1, self._at_once // 4) if is_busy else self._at_once
+        is_busy = self._accounts.working or self._accounts.waiting or self._monotonic() < self._busy_until
+        at_once = 1 if is_busy and self._vain >= VAIN else self._at_once
         return self._strangers.waiting > 0 and self._strangers.working < at_once
+
+    def _note(self, item: T) -> None:
+        if item.is_known:
+            self._busy_until = self._monotonic() + QUIET_SECONDS
 
     def _wake(self) -> None:
         while self._idle:

@@ -7,6 +7,7 @@ much as a look at the storage.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -20,7 +21,7 @@ from client.entropy import Entropy
 from nips.keys import PublicKey
 from storage.account_interface import Account, Accounts, AdmissionFailed, Device, NewAccount
 from storage.interface import Permit, Permits
-from storage.permits import Bucket
+from storage.permits import Balance, Bucket
 
 BUDGET = "new_accounts"
 """Limiter of the budget, which the bridge as a whole has."""
@@ -28,8 +29,15 @@ BUDGET = "new_accounts"
 WHOLE_BRIDGE = 0
 """Stands for the bridge where an account's number is asked for; those are 63 bits of a keyed hash."""
 
+READ_SECONDS = 1.0
+"""How long what was read of the budget is good enough to try."""
+
 FULL_MS = 5000
 """How long it is taken for granted that there is no room for another account."""
+
+
+def _nobody_told() -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,8 @@ class Offer:
     invite: str | None = None
     work_bits: int = 0
     """Work to which its wrap commits (NIP-13)."""
+    on_paid: Callable[[], None] = _nobody_told
+    """To be told as soon as the terms are met, before the account is made."""
     is_registration: bool = False
     """It asks to register its author's own key."""
 
@@ -69,6 +79,7 @@ class Newcomers:
         self._guesses = KeyLimits("guesses", rules.guesses, max_keys=1)
         self._demand = Demand()
         self._dry_until_ms = self._full_until_ms = 0
+        self._read: tuple[float, Mapping[str, Balance]] | None = None
 
     def adopt(self, rules: JoiningRules) -> None:
         """Go on under other figures; what was taken, guessed and paid so far still counts."""
@@ -96,9 +107,10 @@ class Newcomers:
         """Make the account of a key out of the budget, or for work; raise `PowRequired`, `Unavailable`."""
         if not self._is_dry(self._clock.now_ms()):
             try:
-                return await self._join_on_budget(key)
+                return await self._join_on_budget(key, offer)
             except RateLimited as dry:
                 self._dry_until_ms = self._clock.now_ms() + dry.wait_ms
+                self._read = None
         self._take_work(offer)
         return await self.join_freely(key)
 
@@ -122,13 +134,21 @@ class Newcomers:
             raise Unauthorized("no such invite")
         return joined
 
-    async def _join_on_budget(self, key: PublicKey) -> tuple[Account, Device]:
-        balances = await self._permits.balances(WHOLE_BRIDGE)
+    async def _join_on_budget(self, key: PublicKey, offer: Offer) -> tuple[Account, Device]:
+        balances = await self._recent_balances()
         with self._budget.promise(BUDGET, WHOLE_BRIDGE, balances) as permit:
+            offer.on_paid()
             joined = await self._join(key, budget=permit)
         if isinstance(joined, AdmissionFailed):
             raise RateLimited(BUDGET, self._rules.budget.refill_ms)
         return joined
+
+    async def _recent_balances(self) -> Mapping[str, Balance]:
+        # Whoever comes in a rush need not look each time: should there be less by now, the commit finds it out.
+        now = self._clock.monotonic()
+        if self._read is None or now - self._read[0] >= READ_SECONDS:
+            self._read = now, await self._permits.balances(WHOLE_BRIDGE)
+        return self._read[1]
 
     async def _join(
         self, key: PublicKey, *, invite: str | None = None, budget: Permit | None = None
@@ -151,6 +171,7 @@ class Newcomers:
         if offer.work_bits < enough_bits(self._demand, rules, now_ms):
             raise PowRequired(asked_bits(self._demand, rules, now_ms))
         self._demand = after_payment(self._demand, rules, now_ms)
+        offer.on_paid()
 
     def _is_dry(self, now_ms: int) -> bool:
         # A clock that stepped back makes nobody wait for longer than one permit takes to come back.

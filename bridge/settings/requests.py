@@ -23,8 +23,8 @@ class InboxSettings:
     concurrency: int = number(64, "Requests that are worked on at once.", least=1, most=10_000)
     stranger_concurrency: int = number(
         16,
-        "The same for wraps from connections that proved the key of no account; a quarter of it while others come"
-        " from some that did.",
+        "The same for wraps from connections that proved the key of no account; one while accounts ask and most of"
+        " those come to nothing.",
         least=1,
         most=10_000,
     )

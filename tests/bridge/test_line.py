@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from bridge.line import TURNS_OF_ACCOUNTS, Line
+from bridge.line import MOST_VAIN, QUIET_SECONDS, TURNS_OF_ACCOUNTS, VAIN, Line
+from tests.support.clock import FixedClock
 from tests.support.deadline import within
 
 
@@ -17,6 +18,10 @@ from tests.support.deadline import within
 class Item:
     source: str
     is_known: bool = False
+
+
+def a_line(strangers_at_once: int, clock: FixedClock | None = None) -> Line[Item]:
+    return Line(strangers_at_once=strangers_at_once, monotonic=(clock or FixedClock()).monotonic)
 
 
 def known(source: str = "account") -> Item:
@@ -49,13 +54,18 @@ def waiting_for(line: Line[Item]) -> Iterator[asyncio.Task[Item]]:
         worker.cancel()
 
 
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock()
+
+
 async def turn() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
 
 
 async def test_sources_take_turns_however_much_each_sends() -> None:
-    line = Line[Item](strangers_at_once=8)
+    line = a_line(8)
     for source, amount in (("loud", 100), ("quiet", 2), ("late", 1)):
         for _ in range(amount):
             line.put(Item(source))
@@ -64,14 +74,14 @@ async def test_sources_take_turns_however_much_each_sends() -> None:
 
 
 async def test_things_of_one_source_come_in_their_order() -> None:
-    line, items = Line[Item](strangers_at_once=8), [Item("one") for _ in range(5)]
+    line, items = a_line(8), [Item("one") for _ in range(5)]
     for item in items:
         line.put(item)
     assert await one_after_the_other(line, 5) == items
 
 
 async def test_accounts_come_before_all_others() -> None:
-    line = Line[Item](strangers_at_once=8)
+    line = a_line(8)
     for _ in range(50):
         line.put(Item("flood"))
     account = known()
@@ -80,7 +90,7 @@ async def test_accounts_come_before_all_others() -> None:
 
 
 async def test_others_have_a_turn_in_so_many_however_much_accounts_ask() -> None:
-    line = Line[Item](strangers_at_once=8)
+    line = a_line(8)
     for _ in range(100):
         line.put(known())
     newcomer = Item("newcomer")
@@ -89,7 +99,7 @@ async def test_others_have_a_turn_in_so_many_however_much_accounts_ask() -> None
 
 
 async def test_no_more_strangers_at_once_than_may_be() -> None:
-    line = Line[Item](strangers_at_once=4)
+    line = a_line(4)
     for number in range(6):
         line.put(Item(f"source {number}"))
     first, *_ = await taken(line, 4)
@@ -101,23 +111,49 @@ async def test_no_more_strangers_at_once_than_may_be() -> None:
         assert worker.done()
 
 
-async def test_while_accounts_are_answered_strangers_have_a_quarter() -> None:
-    line = Line[Item](strangers_at_once=8)
+async def in_vain(line: Line[Item], amount: int) -> None:
+    """Have so many strangers come to nothing."""
+    for _ in range(amount):
+        line.put(Item("flood"))
+    await one_after_the_other(line, amount)
+
+
+async def test_while_accounts_ask_strangers_who_come_to_nothing_are_worked_on_one_by_one(clock: FixedClock) -> None:
+    line = a_line(8, clock)
+    await in_vain(line, VAIN)
     for _ in range(8):
         line.put(Item("flood"))
     account = known()
     line.put(account)
-    assert [item.is_known for item in await taken(line, 3)] == [True, False, False]
+    _, stranger = await taken(line, 2)
     with waiting_for(line) as worker:
-        await turn()
-        assert not worker.done()
         line.done(account)
         await turn()
+        clock.advance(QUIET_SECONDS - 0.1)
+        assert not worker.done()
+        clock.advance(0.1)
+        line.done(stranger)
+        await turn()
         assert worker.done()
+    assert len(await taken(line, 6)) == 6
+
+
+async def test_strangers_who_turn_out_to_be_accounts_are_worked_on_together(clock: FixedClock) -> None:
+    line = a_line(8, clock)
+    await in_vain(line, MOST_VAIN)
+    for _ in range(2):
+        newcomer = Item("newcomer")
+        line.put(newcomer)
+        await taken(line, 1)
+        line.promote(newcomer)
+        line.done(newcomer)
+    for _ in range(8):
+        line.put(Item("newcomers"))
+    assert len(await taken(line, 8)) == 8
 
 
 async def test_an_account_found_in_a_wrap_counts_as_one_from_then_on() -> None:
-    line = Line[Item](strangers_at_once=1)
+    line = a_line(1)
     slow, other = Item("address"), Item("address")
     line.put(slow)
     line.put(other)
@@ -135,7 +171,7 @@ async def test_an_account_found_in_a_wrap_counts_as_one_from_then_on() -> None:
 
 
 async def test_what_is_put_back_waits_at_the_end_of_its_source_and_is_not_finished() -> None:
-    line, first, second = Line[Item](strangers_at_once=1), Item("one"), Item("one")
+    line, first, second = a_line(1), Item("one"), Item("one")
     line.put(first)
     line.put(second)
     assert await taken(line, 1) == [first]
@@ -150,11 +186,9 @@ async def test_what_is_put_back_waits_at_the_end_of_its_source_and_is_not_finish
 
 
 async def test_all_workers_are_woken_when_there_is_work_for_all() -> None:
-    line = Line[Item](strangers_at_once=8)
+    line = a_line(8)
     with waiting_for(line) as one, waiting_for(line) as two, waiting_for(line) as three:
         await turn()
-        blocker = known()
-        line.put(blocker)
         for _ in range(4):
             line.put(Item("flood"))
         await turn()
@@ -162,7 +196,7 @@ async def test_all_workers_are_woken_when_there_is_work_for_all() -> None:
 
 
 async def test_a_worker_that_goes_away_leaves_its_turn_to_another() -> None:
-    line = Line[Item](strangers_at_once=8)
+    line = a_line(8)
     with waiting_for(line) as gone, waiting_for(line) as other:
         await turn()
         item = Item("one")
@@ -173,7 +207,7 @@ async def test_a_worker_that_goes_away_leaves_its_turn_to_another() -> None:
 
 
 async def test_nothing_is_remembered_of_sources_that_are_done() -> None:
-    line = Line[Item](strangers_at_once=8)
+    line = a_line(8)
     for number in range(100):
         line.put(Item(f"source {number}", is_known=bool(number % 2)))
     await one_after_the_other(line, 100)
