@@ -264,6 +264,8 @@ def _background(parts: _Parts) -> Sequence[Coroutine[Any, Any, None]]:
     """Return what runs until everything that was accepted is answered, the most needed first."""
     core = parts.core
     return (
+        # Without its storage a bridge is deaf; whoever watches over programs starts it again.
+        parts.storage.watch(),
         parts.sealing.run(),
         core.inbox.run(),
         core.outbox.run(),

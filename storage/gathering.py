@@ -65,6 +65,7 @@ class GatheringThread(ABC):
         self._is_at_work = False
         self._unresolved: set[Job] = set()
         self._is_closing = False
+        self._is_broken = False
         self._ended = self._loop.create_future()
         # A daemon, so that a program that dies without closing does not hang; SQLite recovers from that by itself.
         self._thread = Thread(target=self._serve, name=f"storage {does.removesuffix('e')}er", daemon=True)
@@ -91,6 +92,12 @@ class GatheringThread(ABC):
         self._gather()
         result: T = await job.future
         return result
+
+    async def watch(self) -> None:
+        """Return when the thread was closed; raise `StorageFailed` if it ended by itself."""
+        await asyncio.shield(self._ended)
+        if self._is_broken:
+            raise StorageFailed(f"the storage's thread for each {self._does} has ended, see the log; start again")
 
     async def close(self) -> None:
         """Finish what is queued, refuse what comes, close the connection."""
@@ -125,6 +132,7 @@ class GatheringThread(ABC):
                 self._perform_all(batch)
                 self._tell(self._resolve, batch)
         except BaseException:
+            self._is_broken = True
             log.critical("the thread %r ends", self._thread.name, exc_info=True)
         finally:
             self._connection.close()

@@ -19,6 +19,7 @@ use keyed hashes.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -64,6 +65,12 @@ class SqliteStorage:
     async def reencrypt(self) -> int:
         """Encrypt everything under the newest key of the ring; return how many values were under older ones."""
         return await reencrypt(self._database)
+
+    async def watch(self) -> None:
+        """Return when the storage was closed; raise a group with `StorageFailed` if it ended by itself."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._database.writer.watch())
+            tasks.create_task(self._database.readers.watch())
 
     async def close(self) -> None:
         """Finish what is queued and close the file."""

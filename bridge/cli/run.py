@@ -27,6 +27,7 @@ from bridge.turn.managed.rules import description
 from bridge.turn.managed.server import ManagedCoturn
 from client.clock import SystemClock
 from client.entropy import SystemEntropy
+from storage.errors import StorageError, StorageFailed
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +41,26 @@ def command(home: HomeOption = DEFAULT_HOME) -> None:
     The log goes to stderr: words on a terminal, JSON lines elsewhere. On SIGUSR1 it says how much is in memory; on
     SIGHUP it reads its settings again, as `switchboard reload` has it do, unless its terminal was closed.
 
-    Exit status: 0 after a stop that was asked for, 130 after Ctrl-C twice, 2 when it cannot start as configured.
+    Exit status: 0 after a stop that was asked for, 130 after Ctrl-C twice, 2 when it cannot start as configured, or
+    when its storage has ended; started again, it goes on where it was.
     """
     place = Home(home)
     settings = place.load_settings()
     set_up_logging(settings.log)
-    asyncio.run(_run(place, settings))
+    try:
+        asyncio.run(_run(place, settings))
+    except ExceptionGroup as failures:
+        storage, others = failures.split(StorageError)
+        if storage is None or others is not None:
+            raise
+        raise StorageFailed(str(_first(storage))) from failures
+
+
+def _first(failures: ExceptionGroup[StorageError]) -> Exception:
+    failure: Exception = failures
+    while isinstance(failure, ExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure
 
 
 async def _run(home: Home, settings: Settings) -> None:

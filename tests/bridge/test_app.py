@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import urllib.request
-from dataclasses import replace
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -16,10 +19,12 @@ from websockets.exceptions import ConnectionClosed
 from bridge.app import in_steps
 from bridge.errors import StartupError
 from bridge.home import Home
+from bridge.settings.tree import Settings
 from client.errors import BridgeRefusal
 from nips import kinds
 from nips.keys import SecretKey
-from storage.errors import StorageInUse
+from storage.errors import StorageFailed, StorageInUse
+from storage.sqlite import SqliteStorage
 from tests.support.bridges import TURN_URL, a_bridge, a_client, a_home, bridge_settings
 from tests.support.deadline import within
 from tests.support.wraps import drawn
@@ -167,3 +172,37 @@ async def test_step_that_hangs_leaves_those_after_it_their_time() -> None:
         assert not await in_steps([hangs, takes_its_turn, hangs, takes_its_turn], seconds=0.2)
         assert taken == ["hangs", "turn", "hangs", "turn"]
         assert await in_steps([takes_its_turn, takes_its_turn], seconds=60)
+
+
+# --- without its storage
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedHome(Home):
+    """Tells which storage was opened in it."""
+
+    opened: list[SqliteStorage] = field(default_factory=list)
+
+    async def open_storage(
+        self, settings: Settings, environment: Mapping[str, str], *, create: bool = False
+    ) -> SqliteStorage:
+        """Open it, and take note."""
+        self.opened.append(await Home.open_storage(self, settings, environment, create=create))
+        return self.opened[-1]
+
+
+def end_the_thread(connection: sqlite3.Connection) -> NoReturn:
+    """Raise what no work raises."""
+    raise SystemExit("no ordinary exception")
+
+
+async def test_bridge_whose_storage_has_ended_ends_and_says_so(tmp_path: Path) -> None:
+    settings = bridge_settings()
+    home = WatchedHome((await a_home(tmp_path / "home", settings)).path)
+    async with within(20):
+        with pytest.raises(ExceptionGroup) as failures:
+            async with a_bridge(home, settings):
+                with suppress(StorageFailed):
+                    await home.opened[0]._database.writer.run(end_the_thread)
+                await asyncio.Event().wait()
+    assert failures.group_contains(StorageFailed, match="start again")

@@ -199,7 +199,7 @@ async def live_a_day(bridge: Pipeline, provider: ScriptedProvider, link: str) ->
                 sensitive |= {result[name] for name in ("turn_username", "turn_password") if name in result}
     account = (await bridge.ask(ALICE, "account.get")).result
     sensitive |= {account["account"]["aci"], account["account"]["pni"], account["devices"][0]["device_id"]}
-    for failure in (RuntimeError("planted secret"), ProviderFailed(503, "planted reason")):
+    for failure in (RuntimeError("planted secret"), ProviderFailed(503, "words of ours")):
         provider.failure = failure
         await bridge.ask(ALICE, "turn.get_credentials")
     await bridge.ask(ALICE, "account.get", {"planted": "planted"})

@@ -276,6 +276,7 @@ async def test_closing_that_is_cancelled_still_closes(writer: Writer) -> None:
         closing.cancel()
         gate.open()
     await writer.close()
+    await writer.watch()
     with pytest.raises(StorageFailed, match="closed"):
         await writer.run(insert(1))
 
@@ -296,6 +297,8 @@ async def test_everybody_hears_of_it_when_the_thread_ends(writer: Writer, caplog
     assert all(isinstance(outcome, StorageFailed) and "before this write" in str(outcome) for outcome in outcomes)
     with pytest.raises(StorageFailed, match="closed"):
         await writer.run(insert(1))
+    with pytest.raises(StorageFailed, match="start again"):
+        await writer.watch()
     # Only ours: in debug mode asyncio itself remarks on whatever takes long.
     ours = [record for record in caplog.records if record.name == "storage.gathering"]
     assert [record.levelno for record in ours] == [logging.CRITICAL]

@@ -102,6 +102,11 @@ class Switchboard:
         return int(self._running.ready["port"])
 
     @property
+    def metrics_url(self) -> str:
+        """Where machines read how it is; another place after each start."""
+        return str(self._running.ready["metrics"])
+
+    @property
     def pid(self) -> int:
         """The number of its process."""
         return self._running.pid

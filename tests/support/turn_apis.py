@@ -34,7 +34,9 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 class Account:
     """An account that gives other credentials each time, and refuses whoever does not know its secret."""
 
-    def __init__(self) -> None:
+    def __init__(self, user: str = "user") -> None:
+        """Take what user names begin with."""
+        self._user = user
         self.issued: list[str] = []
         self.asked: list[tuple[str, str, str]] = []
         """Method, path with query, and body of each request."""
@@ -52,7 +54,7 @@ class Account:
 
     def issue(self) -> tuple[str, str]:
         """Return a new user name and password."""
-        self.issued.append(f"user-{len(self.issued) + 1}")
+        self.issued.append(f"{self._user}-{len(self.issued) + 1}")
         return self.issued[-1], f"planted-password-{len(self.issued)}"
 
 
