@@ -14,9 +14,9 @@ from bridge.administration.messages import (
     Json,
     Request,
     read_reply,
-    socket_path,
     write_request,
 )
+from bridge.administration.place import SOCKET_NAME, within_reach
 from bridge.errors import StartupError
 
 PATIENCE_SECONDS = 60.0
@@ -59,11 +59,12 @@ class Operator:
 @contextmanager
 def operator(home: Path, *, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[Operator]:
     """Connect to the bridge that runs in a home; raise `NotRunning` when none does."""
-    path = socket_path(home)
+    path = home / SOCKET_NAME
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(patience_seconds)
         try:
-            connection.connect(str(path))
+            with within_reach(path) as name:
+                connection.connect(str(name))
         except (FileNotFoundError, ConnectionRefusedError):
             raise NotRunning(f"no bridge runs in {home}: start it with `switchboard run`") from None
         except OSError as error:

@@ -6,21 +6,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from bridge.errors import StartupError
 from nips.errors import InvalidJson
 from nips.strict_json import dump, parse
-
-SOCKET_NAME: Final = "admin.sock"
-"""In the home."""
-
-MAX_PATH_BYTES: Final = 107
-"""The system's limit on the name of a socket (`sun_path`), without the byte that ends it."""
 
 MAX_REQUEST_BYTES: Final = 65_536
 MAX_REPLY_BYTES: Final = 4_194_304
@@ -85,17 +76,6 @@ def read_reply(line: bytes) -> Json:
         case {"problems": list(problems)}:
             raise CommandRefused([str(problem) for problem in problems])
     raise BadMessage("neither a result nor problems")
-
-
-def socket_path(home: Path) -> Path:
-    """Return where a home's socket is; raise `StartupError` when the system takes no name of that length."""
-    path = home / SOCKET_NAME
-    if len(os.fsencode(path)) > MAX_PATH_BYTES:
-        raise StartupError(
-            f"{path}: the name of this socket has more than {MAX_PATH_BYTES} bytes, which is all that the system "
-            "takes: choose a shorter --home, or a relative one"
-        )
-    return path
 
 
 def _line(value: Json) -> bytes:

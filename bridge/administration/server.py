@@ -27,10 +27,10 @@ from bridge.administration.messages import (
     Json,
     Request,
     read_request,
-    socket_path,
     write_problems,
     write_result,
 )
+from bridge.administration.place import SOCKET_NAME, within_reach
 from bridge.errors import StartupError
 from bridge.logs import where
 
@@ -60,7 +60,7 @@ class AdminServer:
     """Listens in a home from entering its context to leaving it; `run` answers meanwhile."""
 
     def __init__(self, home: Path, answer: Answer, limits: AdminLimits | None = None) -> None:
-        self._path = socket_path(home)
+        self._path = home / SOCKET_NAME
         self._answer = answer
         self._limits = limits or AdminLimits()
 
@@ -142,7 +142,8 @@ def _listen(path: Path) -> tuple[socket.socket, int]:
     try:
         # Linux gives the file the mode that its socket has now.
         os.fchmod(listener.fileno(), 0o600)
-        listener.bind(str(new))
+        with within_reach(new) as name:
+            listener.bind(str(name))
         # Elsewhere, and under a strange umask, it gets it here: nobody connects before `listen`.
         new.chmod(0o600)
         listener.listen()
@@ -160,10 +161,10 @@ def _refuse_live(path: Path) -> None:
         return
     if not is_socket:
         raise StartupError(f"{path}: is no socket: take it away")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, within_reach(path) as name:
         # One whose queue is full is alive all the same.
         probe.setblocking(False)
-        if probe.connect_ex(str(path)) not in (errno.ECONNREFUSED, errno.ENOENT):
+        if probe.connect_ex(str(name)) not in (errno.ECONNREFUSED, errno.ENOENT):
             raise StartupError(f"{path}: a bridge is already running here; stop that one first")
 
 

@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from bridge.administration.messages import SOCKET_NAME
+from bridge.administration.place import SOCKET_NAME
 from bridge.doctor.examination import Findings
 from bridge.doctor.findings import Finding, ok, problem, skipped, warning
 from bridge.doctor.subject import Subject

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from bridge.administration.messages import (
-    MAX_PATH_BYTES,
     MAX_REPLY_BYTES,
     MAX_REQUEST_BYTES,
-    SOCKET_NAME,
     BadMessage,
     CommandRefused,
     Request,
     read_reply,
     read_request,
-    socket_path,
     write_problems,
     write_request,
     write_result,
 )
-from bridge.errors import StartupError
 
 
 def test_request_is_read_as_it_was_written() -> None:
@@ -71,12 +65,3 @@ def test_what_is_no_reply_is_refused(line: bytes) -> None:
 def test_answer_that_no_client_would_read_is_refused_with_what_to_do() -> None:
     with pytest.raises(CommandRefused, match="ask for less"):
         write_result({"a": "a" * MAX_REPLY_BYTES})
-
-
-@pytest.mark.parametrize("letter", ["a", "é"])
-def test_name_that_the_system_does_not_take_is_refused_with_what_to_do(letter: str) -> None:
-    room = MAX_PATH_BYTES - len(f"/{SOCKET_NAME}")
-    longest = "/" + "a" * (room - 1 - len(letter.encode())) + letter
-    assert len(str(socket_path(Path(longest))).encode()) == MAX_PATH_BYTES
-    with pytest.raises(StartupError, match="choose a shorter --home"):
-        socket_path(Path(f"{longest}a"))
