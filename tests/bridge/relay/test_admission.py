@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from bridge.line import Origin
 from bridge.relay.admission import KNOWN, OUTDATED, TAKEN, Admission, Verdict
 from bridge.relay.limits import PublishLimits, TimeWindow
 from bridge.relay.rates import MailboxBuckets, per_day, per_second
@@ -864,3 +865,11 @@ async def test_only_own_replaceable_events_are_published_without_asking(door: Do
         with pytest.raises(ValueError, match=r"own|replaceable"):
             await door.admission.publish_own(event)
     assert door.delivered == []
+
+
+# --- what the bridge is told of its wraps' origin
+
+
+async def test_bridge_is_told_from_where_a_wrap_came(door: Door) -> None:
+    await door.admit(a_wrap(to=BRIDGE), keys=[ALICE.public_key], sender="192.0.2.1")
+    assert door.inbox.origins == [Origin((ALICE.public_key,), "192.0.2.1")]

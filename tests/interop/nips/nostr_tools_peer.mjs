@@ -1,5 +1,6 @@
 // nostr-tools behind a pipe: one JSON line in, {"do": name, ...arguments}; one out, {"done": value} or {"failed": text}.
 import { createInterface } from "node:readline";
+import { getPow, minePow } from "nostr-tools/nip13";
 import * as nip19 from "nostr-tools/nip19";
 import { v2 as nip44 } from "nostr-tools/nip44";
 import * as nip59 from "nostr-tools/nip59";
@@ -23,6 +24,11 @@ const actions = {
   decrypt: ({ payload, key }) => nip44.decrypt(payload, bytes(key)),
   wrap: ({ event, secret, recipient }) => nip59.wrapEvent(event, bytes(secret), recipient),
   unwrap: ({ wrap, secret }) => nip59.unwrapEvent(wrap, bytes(secret)),
+  mine: ({ secret, event, bits }) => {
+    const mined = minePow({ ...event, pubkey: getPublicKey(bytes(secret)) }, bits);
+    return finalizeEvent(mined, bytes(secret));
+  },
+  work: ({ id }) => getPow(id),
   npub: ({ publicKey }) => nip19.npubEncode(publicKey),
   nsec: ({ secret }) => nip19.nsecEncode(bytes(secret)),
   nprofile: ({ profile }) => nip19.nprofileEncode(profile),
