@@ -33,12 +33,16 @@ class RelayAddresses:
     patterns: tuple[str, ...] = ()
     """Addresses with a place for an IP address."""
     hostname: str | None = None
-    """Name in the servers' certificate, which stands for the addresses; None: the first host name in the URLs."""
+    """Name in the servers' certificate, which stands for the addresses; None: there is none."""
 
     def with_urls_of(self, provider: Sequence[str]) -> RelayAddresses:
         """Return the same with everything filled in that was left to the provider."""
-        urls = self.urls or tuple(provider)
-        return RelayAddresses(urls, self.patterns, self.hostname or first_name(urls))
+        return self if self.urls else relay_addresses(provider, self.patterns, self.hostname)
+
+
+def relay_addresses(urls: Sequence[str], patterns: Sequence[str], hostname: str | None) -> RelayAddresses:
+    """Return addresses in which the URLs name the host, if nobody else does."""
+    return RelayAddresses(tuple(urls), tuple(patterns), hostname or first_name(urls))
 
 
 def first_name(urls: Iterable[str]) -> str | None:

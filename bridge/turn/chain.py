@@ -38,10 +38,13 @@ class ChainRules:
     each: SourceRules = field(default_factory=SourceRules)
     pooled: frozenset[str] = frozenset()
     """Words of those that may be asked ahead: they make the same kind of credentials for everybody."""
+    computed: frozenset[str] = frozenset()
+    """Words of those that wait for nobody, and so need neither time nor a place."""
 
     def of(self, provider: TurnProvider) -> SourceRules:
         """Return what a provider is given."""
-        return self.each if provider.name in self.pooled else replace(self.each, pool=PoolRules(size=0))
+        pool = self.each.pool if provider.name in self.pooled else PoolRules(size=0)
+        return replace(self.each, pool=pool, is_computed=provider.name in self.computed)
 
 
 class ProviderChain:

@@ -38,6 +38,7 @@ def chain_rules(settings: TurnSettings, home: Home, http: Fetch, managed: TurnPr
         deadline_seconds=settings.chain.deadline_seconds,
         each=_source_rules(settings),
         pooled=REMOTE,
+        computed=frozenset(ProviderKind) - REMOTE,
     )
 
 

@@ -11,7 +11,7 @@ from bridge.settings.tree import Settings
 from bridge.settings.turn import ProviderKind
 from bridge.settings.turn_names import ExperimentSettings
 from bridge.settings.turn_servers import ProviderSettings
-from bridge.turn.addresses import RelayAddresses
+from bridge.turn.addresses import RelayAddresses, relay_addresses
 from bridge.turn.experiments import Experiment, share_of
 from bridge.turn.names import NameRules
 
@@ -62,7 +62,7 @@ def name_rules(settings: Settings) -> NameRules:
 
 
 def _addresses(table: ProviderSettings | ExperimentSettings) -> RelayAddresses:
-    return RelayAddresses(table.urls, table.urls_with_ips, table.hostname or None)
+    return relay_addresses(table.urls, table.urls_with_ips, table.hostname or None)
 
 
 def _experiment(settings: ExperimentSettings) -> Experiment:

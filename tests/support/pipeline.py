@@ -372,7 +372,7 @@ async def a_pipeline(
             own_url=lambda: OWN_URL,
             relays=partial(list, [OWN_URL, *publishers]),
             chain=ProviderChain(
-                _chain_rules([provider or a_coturn()] if has_provider else [], settings),
+                _chain_rules([provider or a_coturn()] if has_provider else [], settings, is_computed=provider is None),
                 clock=clock,
                 entropy=entropy,
                 conditions=conditions,
@@ -391,10 +391,11 @@ async def a_pipeline(
                 yield pipeline
 
 
-def _chain_rules(providers: Sequence[TurnProvider], settings: Settings) -> ChainRules:
+def _chain_rules(providers: Sequence[TurnProvider], settings: Settings, *, is_computed: bool) -> ChainRules:
     figures = settings.turn.chain
     each = SourceRules(provider_seconds=figures.provider_seconds, attempts=1)
-    return ChainRules(tuple(providers), deadline_seconds=figures.deadline_seconds, each=each)
+    computed = frozenset(provider.name for provider in providers if is_computed)
+    return ChainRules(tuple(providers), deadline_seconds=figures.deadline_seconds, each=each, computed=computed)
 
 
 @contextmanager

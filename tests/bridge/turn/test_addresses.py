@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.settings.ice_url import parse_ice_url
-from bridge.turn.addresses import RelayAddresses, fill, first_name, is_public, literal_address
+from bridge.turn.addresses import RelayAddresses, fill, first_name, is_public, literal_address, relay_addresses
 
 PATTERNS = ("turn:%s", "turn:%s:80?transport=tcp", "turns:%s:443?transport=tcp")
 ADDRESSES = st.lists(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)), max_size=8)
@@ -57,7 +57,8 @@ def test_what_an_operator_says_counts_more_than_what_a_provider_names() -> None:
     assert RelayAddresses((), PATTERNS).with_urls_of(named) == RelayAddresses(
         tuple(named), PATTERNS, "provider.example"
     )
-    assert RelayAddresses(("turn:own.example",)).with_urls_of(named).hostname == "own.example"
+    assert relay_addresses(["turn:own.example"], PATTERNS, None).with_urls_of(named).hostname == "own.example"
+    assert relay_addresses(["turn:192.0.2.1"], PATTERNS, None).with_urls_of(named).hostname is None
 
 
 @pytest.mark.parametrize(("host", "address"), [("9.9.9.9", "9.9.9.9"), ("2620:fe::fe", "2620:fe::fe")])

@@ -189,3 +189,13 @@ def test_only_those_that_make_the_same_for_everybody_have_a_pool(home: Home) -> 
     )
     rules = chain_rules(settings, home, HTTP)
     assert [rules.of(provider).pool.size for provider in rules.providers] == [0, 0]
+
+
+def test_only_what_is_asked_over_the_network_gets_time_and_a_pool(home: Home) -> None:
+    rules = chain_rules(TurnSettings(pool=PoolSettings(size=3)), home, HttpClient())
+    assert rules.computed == {ProviderKind.COTURN, ProviderKind.STATIC, ProviderKind.MANAGED}
+    assert rules.pooled == set(ProviderKind) - rules.computed
+    write_secret(home.path / "turn.secret", "north")
+    (coturn,) = chain_rules(TurnSettings(providers=(ProviderKind.COTURN,)), home, HttpClient()).providers
+    assert rules.of(coturn).is_computed
+    assert not rules.of(coturn).pool.size

@@ -49,7 +49,7 @@ def test_an_experiment_is_as_the_settings_say() -> None:
     assert experiment is not None
     assert (experiment.name, experiment.share_percent, experiment.provider) == ("beta", Fraction(25, 2), "coturn")
     assert (experiment.listed, experiment.excluded) == ({ALICE.key}, {BOB.key})
-    assert experiment.addresses == RelayAddresses(("turn:beta.example.org",), ("turn:%s",))
+    assert experiment.addresses == RelayAddresses(("turn:beta.example.org",), ("turn:%s",), "beta.example.org")
 
 
 @pytest.mark.parametrize("key", ["listed", "excluded"])

@@ -30,6 +30,18 @@ async def _ask(bridge: Switchboard, kind: int, *requests: dict[str, Any]) -> Any
     return await run_script(SCRIPT, relay=bridge.url, kind=kind, requests=requests)
 
 
+METHODS = [
+    "account.delete",
+    "account.get",
+    "account.set_access_key",
+    "bridge.info",
+    "device.list",
+    "device.register",
+    "device.revoke",
+    "turn.get_credentials",
+]
+
+
 @pytest.mark.parametrize("kind", [STORED, LIVE])
 async def test_credentials_are_good_on_coturn_and_a_wrong_password_is_not(
     bridge: Switchboard, coturn: CoturnServer, kind: int
@@ -50,7 +62,7 @@ async def test_bridge_tells_who_it_is_whom_it_knows_and_what_it_does_not_offer(b
     assert info["result"] == {
         "version": version("nostr-switchboard"),
         "pubkey": key,
-        "methods": ["account.delete", "account.get", "account.set_access_key", "bridge.info", "turn.get_credentials"],
+        "methods": METHODS,
         "relays": [bridge.url],
         "admission": "open",
         "pow_bits": 0,
