@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bridge.administration.messages import Json
-from bridge.cli.asking import EXIT_REFUSED, JsonOption, asked, complain, day, print_json, print_table
+from bridge.cli.asking import EXIT_REFUSED, JsonOption, asked, complain, day, print_fact, print_json, print_table
 from bridge.cli.options import DEFAULT_HOME, HomeOption
 from bridge.home import Home
 
@@ -77,7 +77,7 @@ def show(
         facts.insert(1, ("npub", result["npub"]))
     facts.append(("blocked", "yes" if result["blocked"] else "no"))
     for name, value in facts:
-        typer.echo(f"{name}: {value}")
+        print_fact(name, value)
     headings = ["device", "", "platform", "registered", "last seen", *(["npub", "name"] if keys else [])]
     print_table(headings, [_device(device) for device in result["devices"]])
 

@@ -10,6 +10,7 @@ import typer
 
 from bridge.cli import accounts, demo, doctor, init, inspect, invite, reload, run, status
 from bridge.errors import StartupError
+from bridge.printable import printable
 from bridge.settings.problems import SettingsError
 from storage.errors import StorageError
 
@@ -57,7 +58,8 @@ def main() -> None:
     try:
         app()
     except (StartupError, SettingsError, StorageError) as error:
-        typer.secho(f"switchboard: {error}", fg=typer.colors.RED if sys.stderr.isatty() else None, err=True)
+        said = "\n".join(map(printable, str(error).split("\n")))
+        typer.secho(f"switchboard: {said}", fg=typer.colors.RED if sys.stderr.isatty() else None, err=True)
         sys.exit(EXIT_CONFIGURATION)
     except BrokenPipeError:
         sys.exit(0)

@@ -17,11 +17,15 @@ from rich.text import Text
 from bridge.administration.asking import ask
 from bridge.administration.messages import CommandRefused, Json
 from bridge.home import Home
+from bridge.printable import printable
 
 EXIT_REFUSED = 1
 """Exit status of a command that was understood and not carried out; the text says what to do."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+
+_WIDEST = 10_000
+"""Columns of a table that nothing makes narrower."""
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>[smhdw])", re.ASCII)
@@ -39,7 +43,7 @@ def asked(home: Home, command: str, **arguments: Any) -> Json:
 def complain(problems: Iterable[str]) -> None:
     """Say on standard error what is wrong."""
     for problem in problems:
-        typer.echo(f"switchboard: {problem}", err=True)
+        typer.echo(f"switchboard: {printable(problem)}", err=True)
 
 
 def print_json(result: Json) -> None:
@@ -47,19 +51,33 @@ def print_json(result: Json) -> None:
     typer.echo(json.dumps(dict(result), ensure_ascii=False))
 
 
+def print_fact(name: str, value: str) -> None:
+    """Print one value under its name, on a line of its own."""
+    typer.echo(f"{name}: {printable(value)}")
+
+
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows; on a terminal under headings, elsewhere with tabs between and nothing cut off."""
+    """Print rows; on a terminal under headings, elsewhere with tabs between. Nothing is cut off or broken in two."""
+    shown = [[printable(value) for value in row] for row in rows]
     console = Console()
     if not console.is_terminal:
-        for row in rows:
+        for row in shown:
             typer.echo("\t".join(row))
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
+        table.add_column(heading, no_wrap=True)
+    for row in shown:
         table.add_row(*map(Text, row))
-    console.print(table)
+    if console.measure(table, options=console.options.update_width(_WIDEST)).maximum <= console.width:
+        console.print(table)
+        return
+    # Too narrow for a line each; whoever copies a key must get it whole.
+    for row in shown:
+        for heading, value in zip(headings, row, strict=True):
+            if value:
+                typer.echo(f"{heading}: {value}" if heading else value)
+        typer.echo()
 
 
 def day(seconds: int | None) -> str:

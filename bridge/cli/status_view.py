@@ -10,12 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.administration.messages import Json
+from bridge.printable import printable_values
 
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60))
 
 
 def lines_of(status: Json, *, now: int) -> Iterator[str]:
     """Yield `name: value` lines, which keep their names from version to version."""
+    status = printable_values(status)
     for name in ("version", "npub", "pid", "url", "uptime_seconds"):
         yield f"{name}: {status[name]}"
     for name, number in status["figures"].items():
@@ -30,6 +32,7 @@ def lines_of(status: Json, *, now: int) -> Iterator[str]:
 
 def view_of(status: Json, *, now: int, before: Json | None = None, seconds: float = 0.0) -> RenderableType:
     """Return the page; with an earlier look and the time since then, also how often things happen."""
+    status = printable_values(status)
     head = Table.grid(padding=(0, 2))
     head.add_column(style="bold cyan", no_wrap=True)
     head.add_column(overflow="fold")

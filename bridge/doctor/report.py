@@ -13,6 +13,7 @@ from rich.text import Text
 
 from bridge.doctor.examination import Audience, Check
 from bridge.doctor.findings import Finding, Severity
+from bridge.printable import printable
 
 _SIGNS = {Severity.OK: "✓", Severity.SKIPPED: "–", Severity.WARNING: "!", Severity.PROBLEM: "✗"}
 _STYLES = {
@@ -76,12 +77,12 @@ class TerminalReport(_Counted):
         style = _STYLES[finding.severity]
         sign = _SIGNS[finding.severity] if self._console.is_terminal else finding.severity.value.ljust(7)
         line = Text.assemble((sign, style), " ", (finding.check.ljust(_FAMILY_WIDTH), "bold"), " ")
-        line.append(f"{finding.about}: ", "cyan")
-        line.append(finding.found)
+        line.append(printable(f"{finding.about}: "), "cyan")
+        line.append(printable(finding.found))
         self._console.print(line, soft_wrap=True, highlight=False)
         if finding.fix:
             indent = " " * (len(sign) + 1)
-            self._console.print(Text(f"{indent}→ {finding.fix}", style), soft_wrap=True, highlight=False)
+            self._console.print(Text(f"{indent}→ {printable(finding.fix)}", style), soft_wrap=True, highlight=False)
 
     def ended(self, check: Check) -> None:
         """Show that a check is over."""
@@ -115,7 +116,7 @@ class TerminalReport(_Counted):
             return
         shown = ", ".join(list(self._running.values())[:3])
         more = f" and {len(self._running) - 3} more" if len(self._running) > 3 else ""
-        self._status.update(Text(f"{shown}{more}", style="dim", overflow="ellipsis", no_wrap=True))
+        self._status.update(Text(printable(f"{shown}{more}"), style="dim", overflow="ellipsis", no_wrap=True))
         self._status.start()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from bridge.cli.asking import asked, day, moment, print_table, read_duration
+from bridge.cli.asking import asked, complain, day, moment, print_fact, print_table, read_duration
 from bridge.home import Home
 from tests.support.bridges import a_home, bridge_settings
 
@@ -34,6 +34,28 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 def test_rows_are_whole_where_no_terminal_looks(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(["a", "b"], [["x" * 300, "[b]y"], ["1", ""]])
     assert capsys.readouterr().out == f"{'x' * 300}\t[b]y\n1\t\n"
+
+
+def test_words_of_others_are_one_value_each_and_command_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["device", "name"], [["1", "evil\x1b]0;x\x07\n2\tadmin\x9b2J\u202e"]])
+    print_fact("note", "a\rb")
+    complain(["relay: \x1b[2J"])
+    said = capsys.readouterr()
+    assert said.out == "1\tevil\ufffd]0;x\ufffd\ufffd2\ufffdadmin\ufffd2J\ufffd\nnote: a\ufffdb\n"
+    assert said.err == "switchboard: relay: \ufffd[2J\n"
+
+
+@pytest.mark.parametrize("columns", [40, 200])
+def test_terminal_shows_every_value_in_one_piece(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {"FORCE_COLOR": "1", "COLUMNS": str(columns), "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+    npub = f"npub1{'q' * 58}"
+    print_table(["account", "", "npub"], [["17e9148349ceedbb", "blocked", npub]])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if npub in line]
+    assert [line for line in lines if "17e9148349ceedbb" in line]
 
 
 def test_refusal_is_told_and_ends_with_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

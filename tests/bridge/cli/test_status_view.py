@@ -93,3 +93,13 @@ def test_lines_hold_the_same() -> None:
 )
 def test_durations_have_two_units(seconds: int, shown: str) -> None:
     assert duration(seconds) == shown
+
+
+def test_words_of_relays_command_no_terminal_and_make_no_lines() -> None:
+    relay = {"url": "wss://b", "connected_since": None, "failures": 1, "last_error": "x\x1b[2J\npid: 1", "waiting": 0}
+    status = a_status(relays=[relay], problems={"turn": "\x9b2J\u2028"})
+    lines = list(lines_of(status, now=NOW))
+    assert "relay wss://b: not connected, 1 failures (x\ufffd[2J\ufffdpid: 1)" in lines
+    assert "degraded turn: \ufffd2J\ufffd" in lines
+    assert "\x1b" not in page(status)
+    assert "\x9b" not in page(status)

@@ -47,6 +47,14 @@ def on_a_terminal(*findings: Finding, kind: str = "xterm-256color") -> str:
     return paper.getvalue()
 
 
+def test_words_of_others_command_no_terminal_and_make_no_lines() -> None:
+    said = on_paper(problem("relay", "wss://a\x1b[2J", "says: x\nok      files", "ask\x9b2J"))
+    assert said.splitlines()[:2] == [
+        "problem relay      wss://a\ufffd[2J: says: x\ufffdok      files",
+        "        → ask\ufffd2J",
+    ]
+
+
 def test_piped_report_is_plain_with_a_line_for_each_finding_and_fix() -> None:
     assert on_paper(*FINDINGS).splitlines() == [
         "ok      files      home: for you alone",
