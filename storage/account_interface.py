@@ -178,6 +178,10 @@ class Invite:
     note: str
     created_day: int
 
+    def can_be_used(self, *, now: int) -> bool:
+        """Tell whether it still lets somebody in."""
+        return self.uses_left > 0 and (self.expires_at is None or self.expires_at > now)
+
 
 class Accounts(Protocol):
     """Who may call."""
@@ -234,5 +238,5 @@ class Invites(Protocol):
         """Let an invite be used no more; tell whether there was one."""
 
     async def all(self) -> Sequence[Invite]:
-        """Return those that are kept, oldest first; which of them can be used shows in their fields."""
+        """Return those that are kept, oldest first, among them some that cannot be used any more."""
         ...

@@ -25,6 +25,10 @@ PAGE: Final = 500
 MAX_LISTED: Final = 1000
 MAX_NOTE: Final = 200
 MAX_USES: Final = 1_000_000
+MAX_SECONDS: Final = 315_360_000
+"""Longest time that an invite may hold, in seconds: ten years."""
+MAX_NUMBER: Final = 2**53 - 1
+"""Largest number of an invite; JSON keeps no larger one exact."""
 
 _CODE_BYTES: Final = 16
 _PSEUDONYM_DIGITS: Final = 16
@@ -156,6 +160,7 @@ async def _list_invites(callers: Callers, arguments: Json) -> Json:
         "invites": [
             {**_invite(invite), **({"code": invite.code} if arguments["with_codes"] else {})}
             for invite in await callers.invites.all()
+            if invite.can_be_used(now=callers.clock.now())
         ]
     }
 
@@ -220,11 +225,11 @@ CALLER_COMMANDS: Final[Mapping[str, Command[Callers]]] = {
         _create_invite,
         {
             "uses": Argument(int, default=1, least=1, most=MAX_USES),
-            "expires_in_seconds": Argument(int, least=1, most=315_360_000),
+            "expires_in_seconds": Argument(int, least=1, most=MAX_SECONDS),
             "note": Argument(str, default="", most=MAX_NOTE),
         },
     ),
     "invites.list": Command(_list_invites, {"with_codes": Argument(bool, default=False)}),
-    "invites.revoke": Command(_revoke_invite, {"number": Argument(int, is_required=True)}),
+    "invites.revoke": Command(_revoke_invite, {"number": Argument(int, is_required=True, most=MAX_NUMBER)}),
 }
 """The commands about callers, by name."""

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.administration.asking import ask
+from bridge.administration.callers import MAX_SECONDS
 from bridge.administration.messages import CommandRefused, Json
 from bridge.home import Home
 from bridge.printable import printable
@@ -93,6 +94,9 @@ def moment(seconds: int | None) -> str:
 def read_duration(text: str) -> int:
     """Return the seconds of a duration such as 7d; raise `typer.BadParameter`."""
     match = _DURATION.fullmatch(text)
-    if match is None or not int(match["number"]):
+    if match is None:
         raise typer.BadParameter("write a number and s, m, h, d or w, such as 12h or 7d")
-    return int(match["number"]) * _UNITS[match["unit"]]
+    seconds = int(match["number"]) * _UNITS[match["unit"]]
+    if not 1 <= seconds <= MAX_SECONDS:
+        raise typer.BadParameter(f"write 1 s to {MAX_SECONDS // _UNITS['d']}d, such as 12h or 7d")
+    return seconds

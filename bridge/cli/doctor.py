@@ -14,7 +14,7 @@ from bridge.cli.options import DEFAULT_HOME, HomeOption
 from bridge.doctor.checks import STEPS, all_checks
 from bridge.doctor.examination import examine
 from bridge.doctor.report import JsonReport, TerminalReport
-from bridge.doctor.running import port_of
+from bridge.doctor.running import key_of, port_of, told_by
 from bridge.doctor.subject import Pages, Subject, read_key
 from bridge.home import Home
 from client.clock import SystemClock
@@ -53,6 +53,7 @@ def command(
     place = Home(home)
     settings = place.load_settings()
     clock = SystemClock()
+    told = told_by(place.path, seconds=patience)
     subject = Subject(
         home=place,
         settings=settings,
@@ -62,7 +63,8 @@ def command(
         entropy=SystemEntropy(),
         pages=Pages(clock, seconds=patience),
         patience_seconds=patience,
-        port=port_of(place.path, settings, seconds=patience),
+        port=port_of(told, settings),
+        running_key=key_of(told),
     )
     console = Console()
     report = JsonReport(console) if as_json else TerminalReport(console)

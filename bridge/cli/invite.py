@@ -7,12 +7,17 @@ from typing import Annotated
 
 import typer
 
+from bridge.administration.callers import MAX_NUMBER
+from bridge.administration.client import NotRunning, operator
 from bridge.administration.messages import Json
 from bridge.cli.asking import JsonOption, asked, day, moment, print_json, print_table, read_duration
 from bridge.cli.card import facts_of
 from bridge.cli.options import DEFAULT_HOME, HomeOption
 from bridge.home import Home
 from bridge.settings.accounts import Admission
+from bridge.settings.tree import Settings
+from nips.keys import PublicKey
+from nips.nip19 import parse_public_key_text
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,13 +32,24 @@ app = typer.Typer(
 )
 
 
+def _checked(text: str | None) -> str | None:
+    if text is not None:
+        read_duration(text)
+    return text
+
+
 @app.command("create")
 def create(
     home: HomeOption = DEFAULT_HOME,
     uses: Annotated[int, typer.Option(min=1, max=1_000_000, help="Accounts that may be made with it.")] = 1,
     duration: Annotated[
         str | None,
-        typer.Option("--for", metavar="DURATION", help="How long it holds: 30m, 12h, 7d, 4w. Default: for good."),
+        typer.Option(
+            "--for",
+            metavar="DURATION",
+            callback=_checked,
+            help="How long: 30m, 12h, 7d, 4w. Default: for good.",
+        ),
     ] = None,
     note: Annotated[str, typer.Option(help="For you: whom it is for. Kept encrypted.")] = "",
     as_json: JsonOption = False,
@@ -44,9 +60,9 @@ def create(
     """
     place = Home(home)
     settings = place.load_settings()
+    public_key = _key_of_bridge(place, settings)
     seconds = None if duration is None else read_duration(duration)
     result = asked(place, "invites.create", uses=uses, expires_in_seconds=seconds, note=note)
-    public_key = place.read_key(settings, os.environ).public_key
     facts = dict(facts_of(public_key, settings.told_relays()))
     if as_json:
         print_json({**result, "nprofile": facts["nprofile"]})
@@ -91,7 +107,7 @@ def _row(invite: Json) -> list[str]:
 
 @app.command("revoke")
 def revoke(
-    number: Annotated[int, typer.Argument(metavar="NUMBER", min=0, help="As `invite list` tells it.")],
+    number: Annotated[int, typer.Argument(metavar="NUMBER", min=0, max=MAX_NUMBER, help="As `invite list` tells it.")],
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -101,6 +117,15 @@ def revoke(
         print_json(result)
     else:
         typer.echo(f"Revoked invite {number}.")
+
+
+def _key_of_bridge(place: Home, settings: Settings) -> PublicKey:
+    """Return the bridge's public key; a running bridge tells it also where its storage key is out of our reach."""
+    try:
+        with operator(place.path) as bridge:
+            return parse_public_key_text(str(bridge.ask("status")["npub"]))
+    except NotRunning:
+        return place.read_key(settings, os.environ).public_key
 
 
 def _uses(invite: Json) -> str:

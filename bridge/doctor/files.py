@@ -18,11 +18,13 @@ from bridge.doctor.subject import Subject
 from bridge.errors import StartupError
 from bridge.home import SETTINGS_FILE
 from bridge.settings.keys import key_of, table_of
-from storage.errors import FileRefused, StorageError
-from storage.key_file import load_key_ring
+from storage.errors import FileRefused, StorageError, StorageKeyMissing
+from storage.key_file import VARIABLE, load_key_ring
 from storage.private_file import read_private
 
 FAMILY = "files"
+
+ELSEWHERE = f"to have it looked at, name the file that holds the storage key in {VARIABLE}"
 
 _OF_OTHERS = 0o077
 _WRITABLE_BY_OTHERS = 0o022
@@ -93,6 +95,10 @@ def _storage_key(subject: Subject) -> Finding:
     source = subject.home.key_source(subject.settings, subject.environment)
     try:
         load_key_ring(source)
+    except StorageKeyMissing as error:
+        if subject.running_key is not None:
+            return skipped(FAMILY, source.shown, "is not there: the running bridge has its storage key", ELSEWHERE)
+        return problem(FAMILY, source.shown, *_split(str(error)))
     except StorageError as error:
         return problem(FAMILY, source.shown, *_split(str(error)))
     return ok(FAMILY, source.shown, "nobody else can get at it; have a copy apart from the database")
@@ -133,6 +139,12 @@ async def check_identity(subject: Subject) -> Findings:
         return
     try:
         subject.home.read_key(subject.settings, subject.environment)
+    except StorageKeyMissing as error:
+        if subject.running_key is not None:
+            yield skipped(FAMILY, "bridge key", "the running bridge has it", ELSEWHERE)
+            return
+        yield problem(FAMILY, "bridge key", *_split(str(error)))
+        return
     except (StartupError, StorageError) as error:
         yield problem(FAMILY, "bridge key", *_split(str(error)))
         return

@@ -6,6 +6,7 @@ import asyncio
 
 from bridge.administration.client import NotRunning
 from bridge.administration.messages import CommandRefused
+from bridge.doctor.files import ELSEWHERE
 from bridge.doctor.findings import Finding, ok, problem, skipped, warning
 from bridge.doctor.running import status_of
 from bridge.doctor.subject import Subject
@@ -18,7 +19,7 @@ from bridge.turn.managed.secret import NAME as SECRET
 from bridge.turn.managed.secret import signing_secret
 from bridge.turn.managed.server import NAME
 from bridge.turn.provider import TurnCredentials, TurnProvider
-from storage.errors import StorageError
+from storage.errors import StorageError, StorageKeyMissing
 
 FAMILY = "turn"
 
@@ -81,6 +82,8 @@ def _ports(rules: ManagedRules) -> Finding:
 def _from_storage(subject: Subject, rules: ManagedRules) -> TurnProvider | Finding:
     try:
         raw = subject.home.read_stored(subject.settings, subject.environment, SECRET)
+    except StorageKeyMissing:
+        return skipped(FAMILY, NAME, "no allocation without the running bridge's storage key", ELSEWHERE)
     except (StartupError, StorageError) as error:
         return problem(FAMILY, NAME, f"its secret cannot be read: {error}", "see what `files` says of the storage key")
     if raw is None:

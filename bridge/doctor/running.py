@@ -15,6 +15,9 @@ from bridge.doctor.findings import Finding, ok, problem, skipped, warning
 from bridge.doctor.subject import Subject
 from bridge.errors import StartupError
 from bridge.settings.tree import Settings
+from nips.errors import InvalidEntity
+from nips.keys import PublicKey
+from nips.nip19 import parse_public_key_text
 
 FAMILY = "running"
 ABOUT = "this bridge"
@@ -41,13 +44,29 @@ def status_of(home: Path, *, seconds: float) -> Json:
         return bridge.ask("status")
 
 
-def port_of(home: Path, settings: Settings, *, seconds: float) -> int | None:
-    """Return the port that a running bridge took where its settings say any; blocks."""
+def told_by(home: Path, *, seconds: float) -> Json:
+    """Return what a running bridge says of itself, nothing when none answers; blocks."""
+    try:
+        return status_of(home, seconds=seconds)
+    except (StartupError, CommandRefused):
+        return {}
+
+
+def port_of(told: Json, settings: Settings) -> int | None:
+    """Return the port that a running bridge took where its settings say any."""
     if settings.relay.port or settings.bridge.public_url:
         return None
     try:
-        return urlsplit(str(status_of(home, seconds=seconds)["url"])).port
-    except (StartupError, CommandRefused, KeyError, ValueError):
+        return urlsplit(str(told["url"])).port
+    except (KeyError, ValueError):
+        return None
+
+
+def key_of(told: Json) -> PublicKey | None:
+    """Return the key that a running bridge says is its own."""
+    try:
+        return parse_public_key_text(str(told["npub"]))
+    except (KeyError, InvalidEntity):
         return None
 
 

@@ -60,11 +60,13 @@ class Subject:
     """How long anybody has to answer."""
     port: int | None = None
     """The port that a running bridge really took."""
+    running_key: PublicKey | None = None
+    """The bridge's own key as the running bridge tells it, which may have a storage key that we cannot get at."""
 
     @property
     def public_key(self) -> PublicKey | None:
         """The bridge's own key, as others know it."""
-        return None if self.secret is None else self.secret.public_key
+        return self.running_key if self.secret is None else self.secret.public_key
 
     @property
     def local_url(self) -> str | None:

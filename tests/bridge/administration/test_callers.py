@@ -156,6 +156,17 @@ async def test_invite_is_made_listed_and_revoked(desk: Desk) -> None:
         await desk.ask("invites.revoke", number=made["number"])
 
 
+async def test_invites_that_let_nobody_in_any_more_are_not_listed(desk: Desk) -> None:
+    now = desk.clock.now()
+    for code, expires_at in (("used", None), ("brief", now + 60), ("lasting", None)):
+        await desk.storage.invites.create(code, uses=1, expires_at=expires_at, note="", now=now, max_invites=9)
+    new = NewAccount(ALICE.key, bytes(16), f"{ALICE.key[:8]}-0000-4000-8000-000000000000", desk.clock.now())
+    await desk.storage.accounts.admit(new, max_accounts=10, invite="used")
+    desk.clock.advance(60)
+    listed = (await desk.ask("invites.list", with_codes=True))["invites"]
+    assert [invite["code"] for invite in listed] == ["lasting"]
+
+
 async def test_invite_made_without_words_is_for_one_and_lasts(desk: Desk) -> None:
     made = await desk.ask("invites.create")
     assert (made["uses"], made["expires_at"], made["note"]) == (1, None, "")

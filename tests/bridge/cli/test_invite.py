@@ -39,6 +39,11 @@ def invite(home: Path, *arguments: str) -> str:
     return result.stdout
 
 
+def words_of(framed: str) -> str:
+    """Return what stands in a frame, as one line."""
+    return " ".join(framed.replace("│", " ").split())
+
+
 def test_code_is_printed_with_where_the_bridge_is(home: Path) -> None:
     lines = invite(home, "create", "--uses", "3", "--for", "7d").splitlines()
     facts = dict(line.split(": ", 1) for line in lines)
@@ -56,6 +61,34 @@ def test_invites_are_listed_without_their_codes_unless_asked(home: Path) -> None
     assert listed[1][3] == "never"
     assert created["code"] not in invite(home, "list")
     assert created["code"] in invite(home, "list", "--codes")
+
+
+async def test_invite_is_made_beside_a_bridge_whose_storage_key_is_out_of_reach(tmp_path: Path) -> None:
+    async with within(60), Switchboard(tmp_path / "home") as program:
+        key = program.home / "storage.key"
+        key.rename(tmp_path / "credential")
+        made = await told(program.home, "invite", "create")
+        assert decode_nprofile(made["nprofile"]).public_key == program.public_key
+        assert len((await told(program.home, "invite", "list"))["invites"]) == 1
+        (tmp_path / "credential").rename(key)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "words"),
+    [
+        (("create", "--for", "0d"), "--for", "1 s to 3650d"),
+        (("create", "--for", "9999w"), "--for", "1 s to 3650d"),
+        (("create", "--for", "soon"), "--for", "such as 12h or 7d"),
+        (("revoke", "99999999999999999999999"), "NUMBER", "9007199254740991"),
+    ],
+)
+def test_value_out_of_bounds_is_refused_by_its_name(
+    home: Path, arguments: tuple[str, ...], name: str, words: str
+) -> None:
+    refused = switchboard("invite", *arguments, "--home", str(home))
+    assert refused.returncode == 2
+    assert name in words_of(refused.stderr)
+    assert words in words_of(refused.stderr)
 
 
 def test_what_is_revoked_is_gone(home: Path) -> None:
@@ -81,7 +114,7 @@ def test_no_more_than_the_setting_allows_are_made(home: Path) -> None:
 def test_duration_that_is_none_is_refused_with_an_example(home: Path, duration: str) -> None:
     refused = switchboard("invite", "create", "--for", duration, "--home", str(home))
     assert refused.returncode == 2
-    assert "12h or 7d" in refused.stderr
+    assert "12h or 7d" in words_of(refused.stderr)
 
 
 async def test_running_bridge_makes_and_revokes_them_itself(tmp_path: Path) -> None:

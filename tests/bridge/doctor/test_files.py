@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,18 @@ async def test_storage_key_that_is_gone_is_told_for_the_key_that_lies_under_it_t
         assert finding.severity is Severity.PROBLEM
         assert "storage.key" in f"{finding.about}{finding.found}"
         assert finding.fix
+
+
+async def test_storage_key_that_only_the_running_bridge_has_is_no_problem(tmp_path: Path) -> None:
+    subject = await a_subject(tmp_path)
+    assert subject.secret is not None
+    (tmp_path / "storage.key").unlink()
+    beside = replace(subject, secret=None, running_key=subject.secret.public_key)
+    findings = [*await found_by(check_files(beside)), *await found_by(check_identity(beside))]
+    assert bad(findings) == []
+    unseen = [finding for finding in findings if finding.severity is Severity.SKIPPED]
+    assert [finding.about for finding in unseen] == [str(tmp_path / "storage.key"), "bridge key"]
+    assert all("SWITCHBOARD_STORAGE_KEY_FILE" in finding.fix for finding in unseen)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")

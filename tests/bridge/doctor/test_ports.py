@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from bridge.doctor.findings import Severity
 from bridge.doctor.ports import Place, check_metrics_port, check_relay_port, obstacle, unusable
+from bridge.doctor.running import key_of, told_by
 from bridge.settings.tree import Settings
 from tests.bridge.doctor.examining import a_subject, found_by
 from tests.bridge.doctor.places import a_free_port
@@ -53,6 +55,16 @@ async def test_port_that_this_bridge_holds_is_well(tmp_path: Path) -> None:
     subject = await a_subject(tmp_path, relay=replace(RELAY, port=port))
     async with a_bridge(subject.home, subject.settings):
         (finding,) = await found_by(check_relay_port(subject))
+    assert (finding.severity, finding.found) == (Severity.OK, "this bridge listens there")
+
+
+async def test_port_is_ours_by_the_word_of_the_running_bridge_where_its_key_cannot_be_read(tmp_path: Path) -> None:
+    subject = await a_subject(tmp_path, relay=replace(RELAY, port=a_free_port()))
+    async with a_bridge(subject.home, subject.settings):
+        (tmp_path / "storage.key").unlink()
+        told = await asyncio.to_thread(told_by, tmp_path, seconds=subject.patience_seconds)
+        blind = replace(subject, secret=None, running_key=key_of(told))
+        (finding,) = await found_by(check_relay_port(blind))
     assert (finding.severity, finding.found) == (Severity.OK, "this bridge listens there")
 
 

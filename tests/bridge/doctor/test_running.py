@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bridge.doctor.findings import Severity
-from bridge.doctor.running import check_running, judge, port_of
+from bridge.doctor.running import check_running, judge, key_of, port_of, told_by
 from tests.bridge.doctor.examining import a_subject, bad, found_by
 from tests.support.bridges import a_bridge
 from tests.support.deadline import SCALE
@@ -24,17 +24,19 @@ async def test_running_bridge_says_so_and_where(tmp_path: Path) -> None:
     subject = await a_subject(tmp_path)
     async with a_bridge(subject.home, subject.settings) as bridge:
         findings = await found_by(check_running(subject))
-        port = await asyncio.to_thread(port_of, tmp_path, subject.settings, seconds=5 * SCALE)
+        told = await asyncio.to_thread(told_by, tmp_path, seconds=5 * SCALE)
     assert bad(findings) == []
     assert "runs for" in findings[0].found
-    assert bridge.url.endswith(f":{port}")
+    assert bridge.url.endswith(f":{port_of(told, subject.settings)}")
+    assert key_of(told) == subject.public_key
 
 
 async def test_bridge_that_does_not_run_is_no_problem(tmp_path: Path) -> None:
     subject = await a_subject(tmp_path)
     (finding,) = await found_by(check_running(subject))
     assert (finding.severity, finding.found) == (Severity.SKIPPED, "does not run now")
-    assert port_of(tmp_path, subject.settings, seconds=1) is None
+    told = told_by(tmp_path, seconds=1)
+    assert (port_of(told, subject.settings), key_of(told)) == (None, None)
 
 
 async def test_bridge_that_hangs_is_a_problem_after_the_patience(tmp_path: Path) -> None:
