@@ -45,6 +45,8 @@ class Asking(NamedTuple):
     caller: tuple[Account, Device] | None
     standing: Standing
     erased_until: int
+    key: int
+    """The number that it has, or would have, as an account."""
 
 
 class SqliteAccounts:
@@ -136,9 +138,9 @@ def find_asking(connection: sqlite3.Connection, vault: Vault, pubkey: str) -> As
     key = number_of(vault, pubkey)
     row = connection.execute(_ASKING, (key, key, pubkey_index(vault, pubkey))).fetchone()
     if row is None:
-        return Asking(None, *read_key(connection, key))
+        return Asking(None, *read_key(connection, key), key)
     is_blocked, erased_until, *columns = row
-    return Asking(_caller(vault, columns), Standing.BLOCKED if is_blocked else Standing.FREE, erased_until)
+    return Asking(_caller(vault, columns), Standing.BLOCKED if is_blocked else Standing.FREE, erased_until, key)
 
 
 def erase_account_of(

@@ -40,10 +40,13 @@ def erase_account(
         delete_wraps_until(connection, vault, FOR_EVER, key=key)
         remove_all_for(connection, vault, key)
         delete_public_events_of(connection, key)
-    # Empty rather than gone: whoever sends such a request again must not have it carried out again.
-    connection.execute(
-        "UPDATE responses SET answer = x'', account = NULL WHERE account = ? AND rumor <> ?", (account, spared)
+    numbers = [number_of(vault, key) for key in keys]
+    # Empty rather than gone: whoever sends such a request again must not have it carried out again. A device's own
+    # number is on what it asked before it was one.
+    connection.executemany(
+        "UPDATE responses SET answer = x'', account = NULL WHERE account = ? AND rumor <> ?",
+        [(number, spared) for number in {account, *numbers}],
     )
     connection.execute("DELETE FROM accounts WHERE number = ?", (account,))
-    remember_erased(connection, [number_of(vault, key) for key in keys], until, most=remembered)
+    remember_erased(connection, numbers, until, most=remembered)
     return keys

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from nips.kinds import INBOX_RELAYS
-from storage.account_interface import DeleteAccount
+from storage.account_interface import DeleteAccount, Standing
 from storage.accounts import find_asking
 from storage.balances import balance_after, read_balances, record_balance
 from storage.database import Database, Limits
@@ -34,13 +34,14 @@ from storage.interface import (
     SeenBefore,
     StoredReply,
 )
+from storage.key_numbers import number_of
 from storage.outbox import enqueue
 from storage.permits import Balance
 from storage.public_events import read_latest
 from storage.space import Use
 
 # One statement for both keys; the rumor's own answer comes before that of another rumor with the same id.
-_FIND = "SELECT rumor, answer FROM responses WHERE rumor = ? OR request = ? ORDER BY rumor = ? DESC LIMIT 1"
+_FIND = "SELECT account, rumor, answer FROM responses WHERE rumor = ? OR request = ? ORDER BY rumor = ? DESC LIMIT 1"
 
 
 class SqliteRequests:
@@ -76,9 +77,11 @@ def purge_responses(connection: sqlite3.Connection, now: int, chunk: int) -> int
 def _look_up(
     connection: sqlite3.Connection, vault: Vault, asker: str, request_id: str, rumor_id: str, with_inboxes: bool
 ) -> Dossier:
-    caller, standing, erased_until = find_asking(connection, vault, asker)
+    caller, standing, erased_until, key = find_asking(connection, vault, asker)
     scope = caller[0].pubkey if caller else asker
-    known = _find(connection, vault, scope, request_id, rumor_id)
+    # What a revoked key may hear again is for the caller to say: it asked as the device that it is no more.
+    owners = None if standing is Standing.REVOKED else {key, caller[0].number} if caller else {key}
+    known = _find(connection, vault, scope, request_id, rumor_id, owners)
     return Dossier(
         caller=caller,
         known=None if isinstance(known, Erased) else known,
@@ -96,7 +99,7 @@ def _commit(
     # The response goes in first, since that also tells whether there is one; each refusal takes it out again.
     request = answer.request
     if request is not None and not _insert(connection, vault, request, answer):
-        return _known_by_now(connection, vault, request)
+        return _known_by_now(connection, vault, request, _owner(vault, request, answer))
     left = _refusal_or_balance(connection, vault, answer)
     if not isinstance(left, Balance | None):
         _take_back(connection, vault, request)
@@ -147,18 +150,31 @@ def _keep_replies(
 
 
 def _find(
-    connection: sqlite3.Connection, vault: Vault, scope: str, request_id: str, rumor_id: str
+    connection: sqlite3.Connection,
+    vault: Vault,
+    scope: str,
+    request_id: str,
+    rumor_id: str,
+    owners: Collection[int] | None,
 ) -> KnownRequest | Erased | None:
-    """Return the answer to this very rumor or, failing that, to this (scope, id)."""
+    """Return the answer to this very rumor or, failing that, to this (scope, id).
+
+    One that is none of these owners' is as good as erased: its asker acts for another account now. None: whosever.
+    """
     rumor = _rumor_index(vault, rumor_id)
     row = connection.execute(_FIND, (rumor, _request_index(vault, scope, request_id), rumor)).fetchone()
     if row is None:
         return None
-    return _known(vault, *row) if row[1] else Erased()
+    owner, found, stored = row
+    is_theirs = owners is None or owner is None or owner in owners
+    return _known(vault, found, stored) if is_theirs and stored else Erased()
 
 
-def _known_by_now(connection: sqlite3.Connection, vault: Vault, request: RequestKey) -> AlreadyKnown | Erased:
-    known = _find(connection, vault, request.scope, request.request_id, request.rumor_id)
+def _known_by_now(
+    connection: sqlite3.Connection, vault: Vault, request: RequestKey, owner: int | None
+) -> AlreadyKnown | Erased:
+    owners = None if owner is None else {owner}
+    known = _find(connection, vault, request.scope, request.request_id, request.rumor_id, owners)
     if known is None:
         raise StorageFailed("a response is there and is not found")
     return known if isinstance(known, Erased) else AlreadyKnown(known)
@@ -175,16 +191,21 @@ def _insert(connection: sqlite3.Connection, vault: Vault, request: RequestKey, a
             rumor,
             _request_index(vault, request.scope, request.request_id),
             hour_after(answer.forget_at),
-            _owner(answer),
+            _owner(vault, request, answer),
             vault.encrypt_json(place("responses", "answer", rumor), content),
         ),
     )
     return inserted.rowcount > 0
 
 
-def _owner(answer: Answer) -> int | None:
-    """Return the account with which an answer's content shall go; that to its deletion outlasts it."""
-    return answer.acting.account if answer.acting and not isinstance(answer.effect, DeleteAccount) else None
+def _owner(vault: Vault, request: RequestKey, answer: Answer) -> int | None:
+    """Return the account with which an answer's content shall go, and to which alone it is told again.
+
+    Of a key that has none yet it is the one that it would have. The answer to a deletion outlasts the account.
+    """
+    if isinstance(answer.effect, DeleteAccount):
+        return None
+    return answer.acting.account if answer.acting else number_of(vault, request.scope)
 
 
 def _takes_any(connection: sqlite3.Connection, vault: Vault, answer: Answer, require_room: Callable[[], None]) -> bool:

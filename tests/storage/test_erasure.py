@@ -118,6 +118,20 @@ async def test_answered_requests_are_known_without_their_answers(storage: Sqlite
     assert (other.known is not None, other.is_erased) == (True, False)
 
 
+async def test_answers_to_keys_before_they_acted_for_the_account_go_with_it(storage: SqliteStorage) -> None:
+    account, device = a_new_account(0), a_device(1)
+    for number, key in enumerate((account.pubkey, device.pubkey)):
+        await storage.requests.commit(replace(an_answer(number), request=replace(a_request(number), scope=key)))
+        assert (await ask(storage, number, asker=key)).known is not None
+    made, _ = await an_account(storage)
+    await register(storage, made, device)
+    for number, key in enumerate((account.pubkey, device.pubkey)):
+        assert (await ask(storage, number, asker=key)).known is not None
+    await storage.accounts.delete(made.number, now=NOW)
+    for number, key in enumerate((account.pubkey, device.pubkey)):
+        assert (await ask(storage, number, asker=key)).is_erased
+
+
 async def test_answer_that_is_being_repeated_is_not_told_after_the_deletion(storage: SqliteStorage) -> None:
     account, primary = await an_account(storage)
     await storage.requests.commit(replace(an_answer(0), acting=Acting(account.number, primary.device_id)))

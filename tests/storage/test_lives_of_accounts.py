@@ -259,8 +259,9 @@ class Lives(RuleBasedStateMachine):
     @invariant()
     def every_request_is_known_and_told_as_long_as_its_account_is_there(self) -> None:
         for number in (*self.model.answered, *self.model.erased):
-            key = a_request(number)
-            dossier = self.run(self.storage.requests.look_up(asker=a_hex(99), request_id="-", rumor_id=key.rumor_id))
+            key, owner = a_request(number), self.model.answered.get(number, -1)
+            asker = a_hex(99 if owner < 0 else owner)
+            dossier = self.run(self.storage.requests.look_up(asker=asker, request_id="-", rumor_id=key.rumor_id))
             assert (dossier.known is not None) is (number in self.model.answered)
             assert dossier.is_erased is (number in self.model.erased)
 

@@ -336,6 +336,29 @@ async def test_a_revoked_key_may_be_registered_by_another_account(tmp_path: Path
         assert await keys(bridge, PHONE) == [BOB.key, PHONE.key]
 
 
+async def test_a_revoked_key_does_not_hear_its_old_account_again_as_a_device_of_another(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path) as bridge:
+        await register(bridge, PHONE, ALICE)
+        asked = [bridge.request(PHONE, method) for method in ("account.get", "turn.get_credentials", "bridge.info")]
+        for rumor in asked:
+            assert (await bridge.answer(PHONE, rumor)).code is None
+        await revoke(bridge, PHONE)
+        await register(bridge, PHONE, BOB)
+        for rumor in asked:
+            assert (await bridge.answer(PHONE, rumor)).code == "BRIDGE_EXPIRED"
+        own = bridge.request(PHONE, "account.get")
+        first = await bridge.answer(PHONE, own)
+        assert (await bridge.answer(PHONE, own)).content == first.content
+
+
+async def test_an_absorbed_key_hears_again_what_it_was_told_before(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path) as bridge:
+        asked = [bridge.request(PHONE, method) for method in ("bridge.info", "account.get")]
+        first = [await bridge.answer(PHONE, rumor) for rumor in asked]
+        await register(bridge, PHONE, ALICE)
+        assert [(await bridge.answer(PHONE, rumor)).content for rumor in asked] == [each.content for each in first]
+
+
 async def test_a_device_may_revoke_itself_and_hears_of_it_as_often_as_it_asks(tmp_path: Path) -> None:
     async with a_pipeline(tmp_path) as bridge:
         device_id = (await register(bridge, PHONE, ALICE)).result["device"]["device_id"]
