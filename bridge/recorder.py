@@ -17,7 +17,7 @@ from client.clock import Clock
 from client.envelope import Reply, reply_kind
 from nips.keys import PublicKey
 from nips.nip59 import Rumor
-from storage.account_interface import Account, Acting, Device, Effect
+from storage.account_interface import Account, Acting, DeleteAccount, Device, Effect
 from storage.interface import (
     Answer,
     Committed,
@@ -83,6 +83,9 @@ class Recorder:
             body=body,
             now=self._clock.now(),
         )
+        if isinstance(effect, DeleteAccount):
+            # Its author's clock may be ahead of ours, and with it what they asked before.
+            effect = replace(effect, until=max(effect.until, arrival.rumor.created_at))
         caller = stored.caller if stored else None
         acting = self._acting((caller.account, caller.device)) if isinstance(caller, AccountCaller) else None
         return await self._commit(arrival, response, reply, stored=stored, permit=permit, acting=acting, effect=effect)

@@ -132,7 +132,7 @@ class DeleteAccount:
     """Erase everything about an account but keyed hashes of what must outlive it (protocol.md §2)."""
 
     account: int
-    now: int
+    until: int
     """What its keys asked, wrote or were sent up to this time does not come back."""
 
 

@@ -44,7 +44,7 @@ def carry_out(
                 connection,
                 vault,
                 effect.account,
-                until=effect.now,
+                until=effect.until,
                 remembered=limits.max_erased_keys,
                 spared=rumor,
             )

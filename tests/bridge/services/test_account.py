@@ -20,6 +20,7 @@ from bridge.turn.provider import TurnCredentials
 from storage.permits import Bucket
 from tests.support.clock import FixedClock
 from tests.support.deadline import within
+from tests.support.devices import registration
 from tests.support.pipeline import Client, a_coturn, a_pipeline, a_storage
 
 ALICE, BOB = Client("alice"), Client("bob")
@@ -205,6 +206,27 @@ async def test_what_was_asked_before_the_deletion_and_comes_after_it_makes_no_ac
         assert await bridge.storage.accounts.find(ALICE.key) is None
         bridge.clock.advance(1)
         assert "result" in (await bridge.ask(ALICE, "account.get")).content
+
+
+async def test_deletion_counts_up_to_its_own_time_where_its_author_is_ahead_of_us(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path) as bridge:
+        now = bridge.clock.now()
+        late = bridge.request(ALICE, "account.get", created_at=now + 20)
+        assert (await bridge.ask(ALICE, "account.delete", created_at=now + 30)).code is None
+        assert (await bridge.answer(ALICE, late)).code == "BRIDGE_EXPIRED"
+        assert await bridge.storage.accounts.find(ALICE.key) is None
+        assert "result" in (await bridge.ask(ALICE, "account.get", created_at=now + 31)).content
+
+
+async def test_registration_that_made_the_account_has_expired_with_it(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"accounts.auto_register": False}) as bridge:
+        before = bridge.request(ALICE)
+        made = bridge.request(ALICE, "device.register", registration(bridge, ALICE, ALICE))
+        for rumor in (before, made):
+            assert (await bridge.answer(ALICE, rumor)).code is None
+        assert (await bridge.ask(ALICE, "account.delete")).code is None
+        for rumor in (before, made):
+            assert (await bridge.answer(ALICE, rumor)).code == "BRIDGE_EXPIRED"
 
 
 async def test_request_that_is_worked_on_when_the_account_goes_is_refused(tmp_path: Path) -> None:
