@@ -8,6 +8,7 @@ request. Look-ups belong to `run`: a request that is given up does not take them
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ from bridge.settings.turn_names import AddressFamily as Family
 from bridge.turn.addresses import Address, is_public, literal_address
 from bridge.turn.resolver import Answers, Found, NotFound, look_up
 from client.clock import Clock
+
+log = logging.getLogger(__name__)
 
 PART = "turn.names"
 """Under this name the names' troubles are reported."""
@@ -150,6 +153,10 @@ class Names:
         try:
             answers = await look_up(name, resolvers=rules.resolvers, timeout_seconds=rules.timeout_seconds)
             self._take(entry, answers)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the bridge, nor go unseen
+            kind = type(error).__name__
+            log.error("looking a name up failed", extra={"facts": {"error": kind}})
+            self._take(entry, dict.fromkeys(Family, NotFound(f"a fault of ours, {kind}")))
         finally:
             over, entry.under_way = entry.under_way, None
             if over is not None:

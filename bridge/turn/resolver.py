@@ -57,7 +57,8 @@ async def look_up(name: str, *, resolvers: Sequence[tuple[str, int]], timeout_se
     try:
         resolver = _resolver(resolvers, timeout_seconds)
         question = dns.name.from_text(name)
-    except dns.exception.DNSException as error:
+    except (dns.exception.DNSException, OSError, ValueError) as error:
+        # The library refuses a whole file for one bad line; the next look-up reads it anew.
         return dict.fromkeys(Family, NotFound(f"cannot be asked for: {error}"))
     async with asyncio.TaskGroup() as tasks:
         asked = {family: tasks.create_task(_ask(resolver, question, family, timeout_seconds)) for family in Family}
@@ -88,7 +89,7 @@ async def _ask(
         return Found((), denial.resolve_chaining().minimum_ttl)
     except dns.resolver.NoNameservers as refused:
         return NotFound(_reason(refused))
-    except dns.exception.DNSException as error:
+    except (dns.exception.DNSException, OSError, ValueError) as error:
         return NotFound(type(error).__name__)
     told = (literal_address(record.address) for record in answer)
     addresses = tuple(islice((address for address in told if address is not None), MAX_ADDRESSES))

@@ -12,6 +12,7 @@ import pytest
 from bridge.conditions import Conditions
 from bridge.settings.turn_names import AddressFamily as Family
 from bridge.turn.names import PART, NameRules, Names
+from bridge.turn.resolver import Answers
 from tests.support.clock import FixedClock
 from tests.support.deadline import SCALE, within
 from tests.support.name_server import NameServer, a_name_server, lines
@@ -401,3 +402,22 @@ async def test_several_names_in_trouble_are_counted() -> None:
         await house.of("a")
         await house.of("b")
         assert house.conditions.problems == {PART: "a: no addresses; and 1 more"}
+
+
+async def test_a_fault_of_ours_in_a_look_up_ends_nothing_and_the_name_is_asked_for_again_later(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fault(name: str, **_: object) -> Answers:
+        raise ZeroDivisionError("planted")
+
+    async with a_house() as house:
+        with monkeypatch.context() as patched:
+            patched.setattr("bridge.turn.names.look_up", fault)
+            assert await house.of() == []
+            assert house.conditions.problems == {PART: f"{NAME}: a fault of ours, ZeroDivisionError"}
+        assert await house.now_known() == []
+        house.clock.advance(7)
+        assert await house.now_known() == [V4, V6]
+        assert house.conditions.problems == {}
+    assert "looking a name up failed" in caplog.messages
+    assert "planted" not in caplog.text

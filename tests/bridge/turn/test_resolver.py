@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from ipaddress import ip_address
+from pathlib import Path
 
 import dns.resolver
 import pytest
@@ -184,6 +185,40 @@ async def test_without_resolvers_those_of_the_system_are_asked(monkeypatch: pyte
     answers = await look_up(NAME, resolvers=(), timeout_seconds=SOON)
     assert read == ["/etc/resolv.conf"]
     assert reason(answers)
+
+
+@pytest.fixture
+def system_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file that is read as the system's list of name servers."""
+    file = tmp_path / "resolv.conf"
+    read = dns.resolver.BaseResolver.read_resolv_conf
+    monkeypatch.setattr(dns.resolver.BaseResolver, "read_resolv_conf", lambda self, name: read(self, str(file)))
+    return file
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"nameserver localhost\n",
+        b"nameserver 127.0.0.1\n# caf\xe9\n",
+        b"nameserver 1.2.3\n",
+        b"nameserver 127.0.0.1\nsearch a..b\n",
+        b"nameserver 127.0.0.1\ndomain " + b"a" * 300 + b"\n",
+        b"nameserver fe80::1%nowhere\n",
+        b"\0",
+        b"",
+    ],
+)
+async def test_a_list_of_name_servers_that_cannot_be_used_is_no_answer(system_file: Path, text: bytes) -> None:
+    system_file.write_bytes(text)
+    answers = await look_up(NAME, resolvers=(), timeout_seconds=SOON)
+    assert [reason(answers, family) != "" for family in Family] == [True, True]
+
+
+async def test_a_list_of_name_servers_that_is_missing_or_a_directory_is_no_answer(system_file: Path) -> None:
+    assert reason(await look_up(NAME, resolvers=(), timeout_seconds=SOON))
+    system_file.mkdir()
+    assert reason(await look_up(NAME, resolvers=(), timeout_seconds=SOON))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
