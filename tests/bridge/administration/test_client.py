@@ -63,12 +63,11 @@ def test_answer_without_end_is_not_gathered(tmp_path: Path, monkeypatch: pytest.
         bridge.ask("status")
 
 
-def test_bridge_that_says_nothing_is_waited_for_so_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.05)
+def test_bridge_that_says_nothing_is_waited_for_so_long(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "admin.sock"))
         listener.listen()
-        with operator(tmp_path) as bridge, pytest.raises(StartupError, match="did not answer"):
+        with operator(tmp_path, patience_seconds=0.05) as bridge, pytest.raises(StartupError, match="did not answer"):
             bridge.ask("status")
 
 
