@@ -120,8 +120,10 @@ class ClientSocket(ServerConnection, asyncio.BufferedProtocol):
 
     async def dismiss(self, code: int, reason: str) -> None:
         """Close, and read on meanwhile: the client's own close comes behind what it sent ahead."""
-        self.protocol.send_close(code, reason)
-        self.send_data()
+        # The client may be closing by itself in this moment, and was answered; then what is left is to wait.
+        if self.state is OPEN:
+            self.protocol.send_close(code, reason)
+            self.send_data()
         with suppress(TimeoutError, ConnectionClosed):
             async with asyncio.timeout(self._limits.close_seconds):
                 while True:

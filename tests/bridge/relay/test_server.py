@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import CLOSING, Event
 
 from bridge.relay.conversation import Coming, Serving
 from bridge.relay.server import RelayServer
@@ -135,6 +136,29 @@ async def test_farewell_closes_the_connection_after_the_answer() -> None:
             assert await client.recv() == "last words"
         assert await closed(client) == 1008
         assert client.close_reason == "enough"
+
+
+async def test_client_that_closes_in_the_moment_of_its_dismissal_is_no_fault_of_ours(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(replace(LIMITS, close_seconds=0.05))
+    async with house.open() as server, house.client(close_timeout=0.1) as client:
+        (socket,) = server._crowd.clients
+        seen = socket.process_event
+
+        def see(event: Event) -> None:
+            seen(event)
+            if socket.state is CLOSING:
+                house.conversations[0].dismiss("gone")
+
+        monkeypatch.setattr(socket, "process_event", see)
+        client.transport.pause_reading()
+        client.protocol.send_close(1000)
+        client.send_data()
+        async with within():
+            await house.conversations[0].ended.wait()
+        assert house.conversations[0].parting is not None
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def test_silent_client_that_waits_for_nothing_is_let_go() -> None:
