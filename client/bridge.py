@@ -140,6 +140,7 @@ class BridgeClient:
         self._sealing = 0
         self._invite = invite
         self._has_account = False
+        self._proved: dict[tuple[PublicKey, PublicKey], int] = {}
         self._name = entropy.draw(8).hex()
         self.server_time: int | None = None
         """The bridge's clock as of its latest answer, in seconds since the epoch."""
@@ -169,17 +170,25 @@ class BridgeClient:
         timeout_seconds: float = 30.0,
     ) -> Device:
         """Have a key act for our account from now on, or rename it; `account` if we are only a device ourselves."""
+        account = account or self._signer.public_key
         proof = make_device_proof(
             device,
-            account=account or self._signer.public_key,
+            account=account,
             bridge=self._bridge,
-            created_at=self._clock.now(),
+            created_at=self._next_proof(device.public_key, account),
             aux=self._entropy.draw(32),
         )
         params: dict[str, Any] = {"device_pubkey": device.public_key, "name": name, "proof": proof.to_dict()}
         if platform is not None:
             params["platform"] = platform
         return parse_registered(await self.call("device.register", params, timeout_seconds=timeout_seconds))
+
+    def _next_proof(self, device: PublicKey, account: PublicKey) -> int:
+        """Return the time of a proof: each has its own, since the second of the same second would be the same event."""
+        now = self._clock.now()
+        self._proved = {pair: at for pair, at in self._proved.items() if at >= now}
+        at = self._proved[device, account] = max(now, self._proved.get((device, account), 0) + 1)
+        return at
 
     async def devices(self, *, timeout_seconds: float = 30.0) -> tuple[Device, ...]:
         """Return the devices of our account, the primary first."""
@@ -212,7 +221,7 @@ class BridgeClient:
         params: Mapping[str, Any] | None = None,
         *,
         expires_at: int | None = None,
-        reply: Reply = Reply.SAME,
+        reply: Reply | str = Reply.SAME,
         kind: int = kinds.EPHEMERAL_GIFT_WRAP,
         invite: str | None = None,
         timeout_seconds: float = 30.0,
@@ -222,6 +231,7 @@ class BridgeClient:
         `kind` 21059 is for a bridge that is there now, 1059 waits for it on the relay. The time does not include what
         a signer takes that is not this program.
         """
+        reply = Reply(reply)
         if len(self._calls) + self._sealing >= self._limits.max_calls:
             raise TooManyCalls(f"{self._limits.max_calls} requests wait for an answer")
         request_id = self._entropy.draw(16).hex()

@@ -11,6 +11,7 @@ import pytest
 
 from client.bridge import BridgeClient, BridgeLimits
 from client.connection import RelayConnection
+from client.envelope import Reply
 from client.errors import SignerFailed
 from client.signer import LocalSigner
 from nips.device_proof import check_device_proof
@@ -83,6 +84,35 @@ async def test_registration_carries_a_proof_by_the_device_for_the_account(accoun
     async with within(), FakeRelay(relay_of(bridge)) as relay, client_of(relay) as client:
         device = await client.register_device(DEVICE, name="laptop", platform="linux", account=account)
     assert (device.device_id, device.name) == (LAPTOP["device_id"], "laptop")
+
+
+async def test_proofs_of_one_second_are_different_events() -> None:
+    proofs: list[str] = []
+
+    async def bridge(session: FakeSession, wrap: VerifiedEvent, request: Rumor) -> None:
+        params = json.loads(request.content)["params"]
+        proof = check_device_proof(
+            params["proof"],
+            device=DEVICE.public_key,
+            account=AUTHOR.public_key,
+            bridge=BRIDGE.public_key,
+            now=CLOCK.now(),
+        )
+        proofs.append(proof.id)
+        await deliver(session, response_to(request, result=RESULTS["device.register"]))
+
+    async with within(), FakeRelay(relay_of(bridge)) as relay, client_of(relay) as client:
+        for name in ("laptop", "desk", "lap"):
+            await client.register_device(DEVICE, name=name)
+    assert len(set(proofs)) == 3
+
+
+async def test_kind_of_the_answer_may_be_written_as_its_word() -> None:
+    async with within(), FakeRelay(relay_of(echo)) as relay, client_of(relay) as client:
+        for reply in ("live", Reply.LIVE):
+            assert (await client.call("account.get", reply=reply))["reply"] == "live"
+        with pytest.raises(ValueError, match="'later' is not a valid Reply"):
+            await client.call("account.get", reply="later")
 
 
 async def test_devices_are_listed_and_revoked_by_their_ids() -> None:
