@@ -221,7 +221,12 @@ class Accounts(Protocol):
     async def count(self) -> int:
         """Return how many accounts there are."""
 
-    async def overview(self, *, after: int = 0, limit: int = 100) -> Sequence[AccountOverview]:
+    async def count_blocked_strangers(self) -> int:
+        """Return how many keys are blocked that are no accounts; which these are, keyed hashes do not tell."""
+
+    async def overview(
+        self, *, after: int = 0, limit: int = 100, only_blocked: bool = False
+    ) -> Sequence[AccountOverview]:
         """Return accounts in order of their numbers, those above `after`."""
         ...
 

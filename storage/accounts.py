@@ -111,14 +111,24 @@ class SqliteAccounts:
         row = await self._database.readers.row("SELECT count(*) FROM accounts")
         return int(row[0]) if row else 0
 
-    async def overview(self, *, after: int = 0, limit: int = 100) -> Sequence[AccountOverview]:
+    async def count_blocked_strangers(self) -> int:
+        """Return how many keys are blocked that are no accounts; which these are, keyed hashes do not tell."""
+        row = await self._database.readers.row(
+            "SELECT count(*) FROM blocked_keys AS b WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE number = b.key)"
+        )
+        return int(row[0]) if row else 0
+
+    async def overview(
+        self, *, after: int = 0, limit: int = 100, only_blocked: bool = False
+    ) -> Sequence[AccountOverview]:
         """Return accounts in order of their numbers, those above `after`."""
+        which = "AND EXISTS (SELECT 1 FROM blocked_keys WHERE key = a.number)" if only_blocked else ""
         vault = self._database.vault
         rows = await self._database.readers.rows(
             f"SELECT {_ACCOUNT}, (SELECT count(*) FROM devices WHERE account = a.number),"
             " (SELECT max(last_seen_day) FROM devices WHERE account = a.number),"
             " EXISTS (SELECT 1 FROM blocked_keys WHERE key = a.number)"
-            " FROM accounts AS a WHERE a.number > ? ORDER BY a.number LIMIT ?",
+            f" FROM accounts AS a WHERE a.number > ? {which} ORDER BY a.number LIMIT ?",
             (after, limit),
         )
         return [

@@ -30,6 +30,7 @@ MAX_SECONDS: Final = 315_360_000
 MAX_NUMBER: Final = 2**53 - 1
 """Largest number of an invite; JSON keeps no larger one exact."""
 
+_NO_ACCOUNT: Final = "account: that key has none here"
 _CODE_BYTES: Final = 16
 _PSEUDONYM_DIGITS: Final = 16
 
@@ -67,7 +68,7 @@ class Callers:
         """Return the account that an operator names; raise `CommandRefused` when there is none."""
         _, account = await self.find(text)
         if account is None:
-            raise CommandRefused(["account: that key has none here"])
+            raise CommandRefused([_NO_ACCOUNT])
         return account
 
     async def overviews(self, *, after: int = 0) -> AsyncIterator[AccountOverview]:
@@ -84,6 +85,13 @@ class Callers:
             named["npub"] = encode_npub(PublicKey(account.pubkey))
         return named
 
+    def whose(self, key: PublicKey, account: Account | None) -> dict[str, Any]:
+        """Return the account for which a key acts, and whether the key is but a device of it."""
+        return {
+            "account_id": self.pseudonyms.of_account(account.pubkey) if account else None,
+            "is_device": account is not None and account.pubkey != key,
+        }
+
     async def keys_of(self, key: PublicKey, account: Account | None) -> Collection[str]:
         """Return a key and, if it is an account's own, those that act for it."""
         devices = await self.accounts.devices(account.number) if account and account.pubkey == key else []
@@ -92,8 +100,12 @@ class Callers:
 
 async def _list(callers: Callers, arguments: Json) -> Json:
     limit = arguments["limit"]
-    page = await callers.accounts.overview(after=_number(arguments["after"]), limit=limit)
+    page = await callers.accounts.overview(
+        after=_number(arguments["after"]), limit=limit, only_blocked=arguments["blocked"]
+    )
+    strangers = {"blocked_strangers": await callers.accounts.count_blocked_strangers()} if arguments["blocked"] else {}
     return {
+        **strangers,
         "accounts": [_overview(callers, overview, with_keys=arguments["with_keys"]) for overview in page],
         "next": f"{page[-1].account.number:x}" if len(page) == limit else None,
     }
@@ -120,21 +132,28 @@ async def _show(callers: Callers, arguments: Json) -> Json:
 
 async def _block(callers: Callers, arguments: Json) -> Json:
     key, account = await callers.find(arguments["account"])
-    keys = await callers.keys_of(key, account)
-    changed = await callers.accounts.block(key)
-    return {"changed": changed, "connections_closed": callers.dismiss(keys, "this key is blocked")}
+    whole = PublicKey(account.pubkey) if account else key
+    keys = await callers.keys_of(whole, account)
+    changed = await callers.accounts.block(whole)
+    closed = callers.dismiss(keys, "this key is blocked")
+    return {"changed": changed, "connections_closed": closed, **callers.whose(key, account)}
 
 
 async def _unblock(callers: Callers, arguments: Json) -> Json:
-    key, _ = await callers.find(arguments["account"])
-    return {"changed": await callers.accounts.unblock(key)}
+    key, account = await callers.find(arguments["account"])
+    # A device may have been blocked by itself before it was one.
+    changed = [await callers.accounts.unblock(each) for each in {key, *([account.pubkey] if account else [])}]
+    return {"changed": any(changed), **callers.whose(key, account)}
 
 
 async def _delete(callers: Callers, arguments: Json) -> Json:
-    account = await callers.require(arguments["account"])
+    key, account = await callers.find(arguments["account"])
+    if account is None:
+        raise CommandRefused([_NO_ACCOUNT])
     keys = await callers.accounts.delete(account.number, now=callers.clock.now())
     callers.forget(keys)
-    return {"deleted": bool(keys), "connections_closed": callers.dismiss(keys, "this account is deleted")}
+    closed = callers.dismiss(keys, "this account is deleted")
+    return {"deleted": bool(keys), "connections_closed": closed, **callers.whose(key, account)}
 
 
 async def _create_invite(callers: Callers, arguments: Json) -> Json:
@@ -214,6 +233,7 @@ CALLER_COMMANDS: Final[Mapping[str, Command[Callers]]] = {
         {
             "after": Argument(str, default="0", most=16),
             "limit": Argument(int, default=100, least=1, most=MAX_LISTED),
+            "blocked": Argument(bool, default=False),
             **_WITH_KEYS,
         },
     ),

@@ -34,20 +34,24 @@ def list_accounts(
     home: HomeOption = DEFAULT_HOME,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Accounts to show at most.")] = 100,
     after: Annotated[str, typer.Option(metavar="NEXT", help="Go on where the last list said that it ended.")] = "0",
+    blocked: Annotated[bool, typer.Option("--blocked", help="Only those that are blocked.")] = False,
     keys: KeysOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List accounts by their pseudonyms, in no particular order.
 
     Piped, it is a line for each, with tabs: pseudonym, devices, day of admission, day last seen, `blocked` or nothing,
-    and the npub with --keys.
+    and the npub with --keys. Of blocked keys that are no accounts, --blocked tells how many there are: only keyed
+    hashes of them are kept. What stands in accounts.blocked of relay.toml is not among them.
     """
-    result = asked(Home(home), "accounts.list", limit=limit, after=after, with_keys=keys)
+    result = asked(Home(home), "accounts.list", limit=limit, after=after, blocked=blocked, with_keys=keys)
     if as_json:
         print_json(result)
         return
     headings = ["account", "devices", "admitted", "last seen", "", *(["npub"] if keys else [])]
     print_table(headings, [_row(account) for account in result["accounts"]])
+    if count := result.get("blocked_strangers", 0):
+        typer.echo(f"Blocked besides: {count} {'key that is' if count == 1 else 'keys that are'} no account.", err=True)
     if result["next"] is not None:
         typer.echo(f"There are more: --after {result['next']}", err=True)
 
@@ -97,13 +101,14 @@ def _device(device: Json) -> list[str]:
 def block(account: AccountArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     """Refuse a key, or an account with all its devices, from now on; its connections are closed.
 
-    A key that has no account may be blocked too. The account and what belongs to it stay; `unblock` takes it back.
+    The key of a device stands for its account. A key that has no account may be blocked too.
+    The account and what belongs to it stay; `unblock` takes it back.
     """
     result = asked(Home(home), "accounts.block", account=account)
     if as_json:
         print_json(result)
     else:
-        typer.echo(f"{'Blocked' if result['changed'] else 'Was blocked already'}{_closed(result)}.")
+        typer.echo(f"{'Blocked' if result['changed'] else 'Was blocked already'}{_whose(result)}{_closed(result)}.")
 
 
 @app.command("unblock")
@@ -113,7 +118,7 @@ def unblock(account: AccountArgument, home: HomeOption = DEFAULT_HOME, as_json: 
     if as_json:
         print_json(result)
     else:
-        typer.echo("Unblocked." if result["changed"] else "Was not blocked.")
+        typer.echo(f"{'Unblocked' if result['changed'] else 'Was not blocked'}{_whose(result)}.")
 
 
 @app.command("delete")
@@ -144,7 +149,11 @@ def delete(
     if as_json:
         print_json(result)
     else:
-        typer.echo(f"{'Deleted' if result['deleted'] else 'Was gone already'}{_closed(result)}.")
+        typer.echo(f"{'Deleted' if result['deleted'] else 'Was gone already'}{_whose(result)}{_closed(result)}.")
+
+
+def _whose(result: Json) -> str:
+    return f": account {result['account_id']}, of which that key is a device" if result["is_device"] else ""
 
 
 def _closed(result: Json) -> str:

@@ -15,7 +15,8 @@ from bridge.administration.messages import CommandRefused, Json, Request
 from bridge.pseudonyms import Pseudonyms
 from nips.keys import PublicKey
 from nips.nip19 import encode_npub
-from storage.interface import NewAccount
+from storage.account_interface import Device, RegisterDevice
+from storage.interface import Answer, NewAccount
 from storage.sqlite import SqliteStorage
 from tests.support.clock import FixedClock
 from tests.support.entropy import SeededEntropy
@@ -117,14 +118,48 @@ async def test_account_that_is_not_there_is_refused(desk: Desk, text: str, probl
 
 async def test_block_counts_at_once_and_closes_every_connection_of_the_account(desk: Desk) -> None:
     name = await desk.admit(ALICE.key)
-    assert await desk.ask("accounts.block", account=name) == {"changed": True, "connections_closed": 1}
+    assert await desk.ask("accounts.block", account=name) == {
+        "changed": True,
+        "connections_closed": 1,
+        "account_id": name,
+        "is_device": False,
+    }
     assert desk.dismissed == [{ALICE.key}]
     assert (await desk.ask("accounts.show", account=name))["blocked"] is True
     assert (await desk.ask("accounts.block", account=name))["changed"] is False
-    assert await desk.ask("accounts.unblock", account=name) == {"changed": True}
+    assert (await desk.ask("accounts.unblock", account=name))["changed"] is True
     assert (await desk.ask("accounts.show", account=name))["blocked"] is False
-    assert await desk.ask("accounts.unblock", account=name) == {"changed": False}
+    assert (await desk.ask("accounts.unblock", account=name))["changed"] is False
     assert desk.forgotten == []
+
+
+async def test_key_of_a_device_stands_for_its_account(desk: Desk) -> None:
+    name = await desk.admit(ALICE.key)
+    (account, _) = await desk.storage.accounts.find(ALICE.key) or pytest.fail("no account")
+    phone = Device("7dcbfe3c-0000-4000-8000-000000000000", BOB.key, "", None, False, 0, 0)
+    effect = RegisterDevice(account.number, phone, "0" * 64, desk.clock.now() + 60, max_devices=5)
+    await desk.storage.requests.commit(Answer([], effect=effect))
+    blocked = await desk.ask("accounts.block", account=encode_npub(BOB.key))
+    assert (blocked["changed"], blocked["account_id"], blocked["is_device"]) == (True, name, True)
+    assert desk.dismissed == [{ALICE.key, BOB.key}]
+    assert await desk.storage.accounts.is_blocked(ALICE.key)
+    await desk.storage.accounts.block(BOB.key)
+    assert (await desk.ask("accounts.unblock", account=BOB.key))["changed"] is True
+    assert not await desk.storage.accounts.is_blocked(ALICE.key)
+    assert not await desk.storage.accounts.is_blocked(BOB.key)
+    deleted = await desk.ask("accounts.delete", account=BOB.key)
+    assert (deleted["account_id"], deleted["is_device"]) == (name, True)
+
+
+async def test_blocked_accounts_are_listed_by_themselves_and_other_keys_counted(desk: Desk) -> None:
+    name = await desk.admit(ALICE.key)
+    await desk.admit(BOB.key)
+    for key in (ALICE.key, Client("carol").key, Client("dave").key):
+        await desk.ask("accounts.block", account=key)
+    listed = await desk.ask("accounts.list", blocked=True)
+    assert [account["account_id"] for account in listed["accounts"]] == [name]
+    assert listed["blocked_strangers"] == 2
+    assert "blocked_strangers" not in await desk.ask("accounts.list")
 
 
 async def test_key_without_an_account_can_be_blocked_before_it_comes(desk: Desk) -> None:
@@ -134,7 +169,8 @@ async def test_key_without_an_account_can_be_blocked_before_it_comes(desk: Desk)
 
 async def test_deleted_account_is_gone_with_its_connections_and_answers_on_their_way(desk: Desk) -> None:
     name = await desk.admit(ALICE.key)
-    assert await desk.ask("accounts.delete", account=name) == {"deleted": True, "connections_closed": 1}
+    deleted = await desk.ask("accounts.delete", account=name)
+    assert (deleted["deleted"], deleted["connections_closed"], deleted["account_id"]) == (True, 1, name)
     assert (desk.dismissed, desk.forgotten) == ([{ALICE.key}], [{ALICE.key}])
     with pytest.raises(CommandRefused):
         await desk.ask("accounts.show", account=name)
