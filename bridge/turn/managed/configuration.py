@@ -115,7 +115,9 @@ def _peers(plan: Plan) -> Iterator[str]:
         yield "allow-loopback-peers"
     # Where a range is both, allowed wins. Two callers on this server reach each other at its own addresses.
     for address in dict.fromkeys((*plan.addresses, *plan.told)):
-        yield f"allowed-peer-ip={address}"
+        # coturn would read an unspecified one as the beginning of all addresses.
+        if not address.is_unspecified:
+            yield f"allowed-peer-ip={address}"
     for network in plan.allowed:
         yield f"allowed-peer-ip={coturn_range(network)}"
 

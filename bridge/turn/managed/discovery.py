@@ -9,7 +9,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from bridge.turn.managed.configuration import Plan
-from bridge.turn.managed.peers import Address
+from bridge.turn.managed.peers import Address, is_private
 from bridge.turn.managed.rules import ManagedRules
 from bridge.turn.managed.stun import mapped_address
 from client.entropy import Entropy
@@ -26,6 +26,8 @@ class Discovery:
     def __init__(self, entropy: Entropy) -> None:
         self._entropy = entropy
         self._found: tuple[Address, Address] | None = None
+        self._heard: Address | None = None
+        """Told once in place of what was found; told again, it is believed."""
 
     async def fill(self, rules: ManagedRules) -> Plan:
         """Return the plan with the external address in it, as far as that is to be found and can be."""
@@ -33,13 +35,22 @@ class Discovery:
         if rules.discover_from is None or local is None:
             return rules.plan
         told = await self._ask(*rules.discover_from)
-        if told is not None:
-            self._found = (told, local)
-        else:
+        if told is None:
             log.warning("the STUN server in turn.managed.discover_from does not answer")
+        elif told != local and is_private(told):
+            # It would be allowed as a peer and told to clients; and nobody signs such an answer.
+            log.warning("the STUN server in turn.managed.discover_from tells no public address: name another")
+        elif self._is_settled(told, local):
+            self._found = (told, local)
         if self._found is None or self._found[1] != local or self._found[0] == local:
             return rules.plan
         return replace(rules.plan, external=(self._found,))
+
+    def _is_settled(self, told: Address, local: Address) -> bool:
+        """Tell whether to go by an answer: a new one has to come twice, since calls end when coturn starts anew."""
+        is_settled = self._found in (None, (told, local)) or self._found[1] != local or self._heard == told
+        self._heard = told
+        return is_settled
 
     async def _ask(self, host: str, port: int) -> Address | None:
         try:

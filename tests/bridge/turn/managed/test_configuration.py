@@ -39,6 +39,11 @@ def test_own_addresses_are_allowed_as_peers_inside_and_outside(tmp_path: Path) -
     ]
 
 
+def test_unspecified_address_is_never_allowed_as_a_peer(tmp_path: Path) -> None:
+    lines = lines_of(tmp_path, addresses=(INSIDE,), external=((ip_address("0.0.0.0"), INSIDE),))
+    assert [line for line in lines if line.startswith("allowed")] == ["allowed-peer-ip=10.0.0.5"]
+
+
 def test_what_the_operator_denies_comes_on_top(tmp_path: Path) -> None:
     assert "denied-peer-ip=9.9.9.0-9.9.9.255" in lines_of(tmp_path, denied=(ip_network("9.9.9.0/24"),))
 

@@ -58,6 +58,25 @@ async def test_machine_that_is_outside_itself_needs_no_translation(tmp_path: Pat
     assert plan.external == ()
 
 
+@pytest.mark.parametrize("told", ["0.0.0.0", "10.9.9.9", "169.254.169.254", "224.0.0.1", "255.255.255.255"])
+async def test_address_that_nobody_outside_reaches_is_not_believed(
+    told: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with within(), stun_server(told) as place:
+        plan = await Discovery(SeededEntropy()).fill(rules_for(a_plan(tmp_path), discover_from=place))
+    assert plan.external == ()
+    assert "no public address" in caplog.text
+
+
+async def test_other_address_is_believed_when_it_is_told_twice_running(tmp_path: Path) -> None:
+    discovery, plan = Discovery(SeededEntropy()), a_plan(tmp_path)
+    found = []
+    for told in (str(OUTSIDE), "45.5.5.5", str(OUTSIDE), "45.5.5.5", "45.5.5.5"):
+        async with within(), stun_server(told) as place:
+            found.append((await discovery.fill(rules_for(plan, discover_from=place))).external[0][0])
+    assert found == [OUTSIDE, OUTSIDE, OUTSIDE, OUTSIDE, ip_address("45.5.5.5")]
+
+
 async def test_what_was_found_holds_while_nobody_answers(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     discovery, plan = Discovery(SeededEntropy()), a_plan(tmp_path)
     async with within(), stun_server(str(OUTSIDE)) as place:
