@@ -23,6 +23,7 @@ from bridge.home import Home
 from bridge.relay.endpoint import RelayEndpoint
 from bridge.reload import LivePart, Reloader
 from bridge.settings.tree import Settings
+from bridge.terms import admission_rules
 from bridge.upstream import Upstream
 from bridge.wiring import Core, Surroundings
 
@@ -95,7 +96,13 @@ def build_operation(operated: Operated) -> Operation:
         reloader=operated.reloader,
         clock=operated.around.clock,
     )
-    administration = Administration(_callers(operated), running)
+    callers = _callers(operated)
+
+    async def close_blocked(before: Settings, after: Settings) -> None:
+        await callers.close_blocked(set(admission_rules(after).blocked) - set(admission_rules(before).blocked))
+
+    operated.reloader.follow_up(close_blocked)
+    administration = Administration(callers, running)
     admin = AdminServer(operated.home.path, administration.carry_out)
     return Operation(admin, _health(operated), *_watchers(operated))
 

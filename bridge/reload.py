@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -66,6 +66,7 @@ class Reloader:
         self._started_with = running
         self._adopted = running
         self._parts = list(parts)
+        self._consequences: list[Callable[[Settings, Settings], Awaitable[None]]] = []
         self._turn = asyncio.Lock()
 
     @property
@@ -76,6 +77,10 @@ class Reloader:
     def add(self, part: LivePart[Any]) -> None:
         """Have a part that was made later go by what is read, too."""
         self._parts.append(part)
+
+    def follow_up(self, work: Callable[[Settings, Settings], Awaitable[None]]) -> None:
+        """Have done after each adoption what takes waiting; it gets the settings before and after, and cannot fail."""
+        self._consequences.append(work)
 
     async def reload(self) -> Reloaded:
         """Adopt what the file says now, or raise `ReloadRefused`: then everything stays as it was."""
@@ -88,7 +93,9 @@ class Reloader:
             for adopt in adoptions:
                 adopt()
             reloaded = self._compare(settings)
-            self._adopted = settings
+            before, self._adopted = self._adopted, settings
+            for work in self._consequences:
+                await work(before, settings)
         facts = {"changed": reloaded.changed, "after_restart": reloaded.waiting}
         log.info("settings read again", extra={"facts": facts})
         return reloaded

@@ -5,12 +5,14 @@ Accounts are told by their pseudonyms, as the log tells them; public keys come o
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from bridge.administration.command import Argument, Command
 from bridge.administration.messages import CommandRefused, Json
+from bridge.logs import where
 from bridge.pseudonyms import Pseudonyms
 from client.clock import Clock
 from client.entropy import Entropy
@@ -18,6 +20,9 @@ from nips.errors import InvalidEntity
 from nips.keys import PublicKey
 from nips.nip19 import encode_npub, parse_public_key_text
 from storage.account_interface import Account, AccountOverview, Accounts, Device, Invite, Invites
+from storage.errors import StorageError
+
+log = logging.getLogger(__name__)
 
 PAGE: Final = 500
 """Accounts that are read at once."""
@@ -31,6 +36,7 @@ MAX_NUMBER: Final = 2**53 - 1
 """Largest number of an invite; JSON keeps no larger one exact."""
 
 _NO_ACCOUNT: Final = "account: that key has none here"
+_BLOCKED: Final = "this key is blocked"
 _CODE_BYTES: Final = 16
 _PSEUDONYM_DIGITS: Final = 16
 
@@ -97,6 +103,16 @@ class Callers:
         devices = await self.accounts.devices(account.number) if account and account.pubkey == key else []
         return {key, *(device.pubkey for device in devices)}
 
+    async def close_blocked(self, keys: Collection[PublicKey]) -> None:
+        """Close the connections of keys that the settings refuse from now on, and of the accounts that they are."""
+        self.dismiss(keys, _BLOCKED)
+        try:
+            for key in keys:
+                found = await self.accounts.find(key)
+                self.dismiss(await self.keys_of(key, found[0] if found else None), _BLOCKED)
+        except StorageError as error:
+            log.error("devices of blocked accounts may stay connected", extra={"facts": where(error)})
+
 
 async def _list(callers: Callers, arguments: Json) -> Json:
     limit = arguments["limit"]
@@ -135,7 +151,7 @@ async def _block(callers: Callers, arguments: Json) -> Json:
     whole = PublicKey(account.pubkey) if account else key
     keys = await callers.keys_of(whole, account)
     changed = await callers.accounts.block(whole)
-    closed = callers.dismiss(keys, "this key is blocked")
+    closed = callers.dismiss(keys, _BLOCKED)
     return {"changed": changed, "connections_closed": closed, **callers.whose(key, account)}
 
 

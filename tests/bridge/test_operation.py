@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bridge.health.memory import IncidentMemory, Told
 from bridge.operation import sizes_of
+from bridge.settings.rendering import render
 from bridge.settings.tree import Settings
 from nips import kinds
 from nips.event import VerifiedEvent
@@ -20,9 +21,12 @@ from nips.filter import Filter
 from nips.keys import PublicKey
 from nips.nip19 import encode_npub
 from nips.nip59 import open_wrap
+from tests.bridge.relay.peer import peer
+from tests.bridge.test_revocation import ALICE, LAPTOP, PHONE, listening
 from tests.support.bridges import a_bridge, a_client, a_home, bridge_settings
+from tests.support.clock import FixedClock
 from tests.support.deadline import within
-from tests.support.wraps import AUTHOR
+from tests.support.wraps import AUTHOR, NOW
 
 
 async def read(url: str) -> tuple[int, str]:
@@ -69,6 +73,23 @@ async def test_metrics_are_there_as_the_setting_says(tmp_path: Path, is_enabled:
     home = await a_home(tmp_path, settings)
     async with within(30), a_bridge(home, settings) as bridge:
         assert (bridge.metrics_url is not None) == is_enabled
+
+
+async def test_keys_that_the_settings_block_are_closed_with_all_devices_and_others_stay(tmp_path: Path) -> None:
+    settings, clock = bridge_settings(), FixedClock(NOW)
+    home = await a_home(tmp_path, settings)
+    async with within(30), a_bridge(home, settings, clock=clock) as bridge:
+        async with a_client(bridge, ALICE, clock=clock) as alice:
+            await alice.register_device(PHONE, name="phone")
+        async with peer(bridge.url) as own, peer(bridge.url) as device, peer(bridge.url) as other:
+            for client, key in ((own, ALICE), (device, PHONE), (other, LAPTOP)):
+                await listening(client, key)
+            blocked = replace(settings.accounts, blocked=(encode_npub(ALICE.public_key),))
+            home.settings_file.write_text(render(replace(settings, accounts=blocked)))
+            await bridge.reload()
+            assert await own.closed() == await device.closed() == (1008, "this key is blocked")
+            await bridge.reload()
+            assert await other.request(Filter(kinds=frozenset({3}))) == []
 
 
 def test_files_that_are_not_there_have_no_size(tmp_path: Path) -> None:

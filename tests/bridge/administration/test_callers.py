@@ -37,7 +37,10 @@ class Desk:
     forgotten: list[set[str]] = field(default_factory=list)
 
     async def ask(self, command: str, **arguments: object) -> Json:
-        callers = Callers(
+        return await Administration(self.callers(command)).carry_out(Request(command, arguments))
+
+    def callers(self, command: str) -> Callers:
+        return Callers(
             accounts=self.storage.accounts,
             invites=self.storage.invites,
             pseudonyms=PSEUDONYMS,
@@ -47,7 +50,6 @@ class Desk:
             dismiss=self._dismiss,
             forget=lambda keys: self.forgotten.append(set(keys)),
         )
-        return await Administration(callers).carry_out(Request(command, arguments))
 
     def _dismiss(self, keys: Collection[str], reason: str) -> int:
         self.dismissed.append(set(keys))
@@ -220,3 +222,16 @@ async def test_accounts_are_counted(desk: Desk) -> None:
     for number in range(3):
         await desk.admit(Client(str(number)).key)
     assert await desk.storage.accounts.count() == 3
+
+
+# --- the settings
+
+
+async def test_keys_that_the_settings_block_are_closed_though_the_storage_fails(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    await desk.admit(ALICE.key)
+    await desk.storage.close()
+    await desk.callers("reload").close_blocked({ALICE.key})
+    assert desk.dismissed == [{ALICE.key}]
+    assert [record.message for record in caplog.records] == ["devices of blocked accounts may stay connected"]
