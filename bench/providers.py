@@ -141,7 +141,7 @@ def _over_http(home: Path, api: ProviderApi, cores: Cores, *, size: int) -> Prog
             turn,
             providers=(ProviderKind.CLOUDFLARE,),
             cloudflare=replace(turn.cloudflare, key_id="key", endpoint=api.url),
-            chain=replace(turn.chain, max_concurrent=64),
+            chain=replace(turn.chain, max_concurrent=64, max_concurrent_each=64),
             pool=replace(turn.pool, size=size, max_concurrent=32),
         )
         return unhindered(replace(settings, turn=turn))

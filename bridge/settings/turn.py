@@ -95,7 +95,10 @@ class ChainSettings:
 
     deadline_seconds: float = number(10, "Time that all providers together have to answer.", least=0.1, most=600)
     provider_seconds: float = number(
-        4, "Time that one provider has, all attempts together; then the next takes over.", least=0.1, most=600
+        4,
+        "Time that one provider has from when it is asked, all attempts together; then the next takes over.",
+        least=0.1,
+        most=600,
     )
     attempts: int = number(
         2, "How often a provider is asked when the network or its own fault (5xx) was in the way.", least=1, most=10
@@ -104,6 +107,9 @@ class ChainSettings:
         0.25, "Longest wait before the second attempt, twice as long before each further one.", least=0.01, most=60
     )
     max_concurrent: int = number(16, "Requests on their way to one provider.", least=1, most=1000)
+    max_concurrent_each: int = number(
+        2, "Of them, those of one account; of the callers that wait, it may be the same share.", least=1, most=1000
+    )
     max_waiting: int = number(
         256, "Callers that wait for their turn at one provider; further ones go to the next.", least=0, most=100_000
     )

@@ -57,7 +57,7 @@ def _source_rules(settings: TurnSettings) -> SourceRules:
         provider_seconds=chain.provider_seconds,
         attempts=chain.attempts,
         retry_seconds=chain.retry_seconds,
-        gate=GateRules(chain.max_concurrent, chain.max_waiting),
+        gate=GateRules(chain.max_concurrent, chain.max_waiting, chain.max_concurrent_each),
         breaker=BreakerRules(
             chain.breaker_calls, chain.breaker_failure_percent, chain.breaker_open_seconds, chain.breaker_probes
         ),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from bridge.errors import ProviderFailed
 from bridge.turn.breaker import Breaker, BreakerRules
-from bridge.turn.gate import Gate, GateFull, GateRules
+from bridge.turn.gate import NOBODY, Gate, GateFull, GateRules
 from bridge.turn.pool import Moment, Pool, PoolRules
 from bridge.turn.provider import TurnCredentials, TurnProvider
 from client.backoff import Backoff, BackoffLimits
@@ -31,7 +31,7 @@ class SourceRules:
     """What one provider is given."""
 
     provider_seconds: float = 4
-    """Time for one call, all attempts together."""
+    """Time for one call, all attempts together, once it has a place."""
     attempts: int = 2
     retry_seconds: float = 0.25
     """Longest wait before the second attempt; it doubles with each further one."""
@@ -82,22 +82,24 @@ class Source:
     async def credentials(self, *, user: str, now: int, until: float) -> TurnCredentials:
         """Ask the provider, within its own time and until a time of the loop.
 
-        Raise `ProviderFailed`, or `LeftAlone` when it was not asked.
+        Waiting for a place comes before that time, and takes no longer. Raise `ProviderFailed`, or `LeftAlone` when it
+        was not asked.
         """
         if self._rules.is_computed:
             return await self._call(user, now, None)
-        full = asyncio.get_running_loop().time() + self._rules.provider_seconds
+        loop, seconds = asyncio.get_running_loop(), self._rules.provider_seconds
         if not self._breaker.may_ask(self._clock.monotonic()):
             raise LeftAlone
         try:
-            async with asyncio.timeout_at(min(full, until)):
-                await self._gate.enter()
+            async with asyncio.timeout_at(min(loop.time() + seconds, until)):
+                await self._gate.enter(user)
         except (TimeoutError, GateFull):
             raise LeftAlone from None
         try:
+            full = loop.time() + seconds
             return await self._call(user, now, min(full, until), has_full_time=full <= until)
         finally:
-            self._gate.leave()
+            self._gate.leave(user)
 
     async def _call(self, user: str, now: int, until: float | None, *, has_full_time: bool = True) -> TurnCredentials:
         ticket = self._breaker.ask(self._clock.monotonic())
@@ -160,10 +162,11 @@ class Source:
     async def refill(self) -> None:
         """Fetch credentials ahead; after a failure it is not tried again for a while."""
         since = self._moment()
-        until = asyncio.get_running_loop().time() + self._rules.provider_seconds
+        # Enough to wait for a place and then to have the whole time, so that hanging counts here too.
+        until = asyncio.get_running_loop().time() + 3 * self._rules.provider_seconds
         try:
             # Fetched for nobody: those who make such credentials are never told for whom.
-            credentials = await self.credentials(user="", now=since.now, until=until)
+            credentials = await self.credentials(user=NOBODY, now=since.now, until=until)
             is_good = self._pool.add(credentials, since)
         except (ProviderFailed, LeftAlone):
             is_good = False

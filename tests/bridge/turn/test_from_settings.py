@@ -165,6 +165,7 @@ def test_figures_of_chain_and_pool_are_those_of_the_settings(one_line: Home) -> 
         retry_seconds=0.7,
         max_concurrent=11,
         max_waiting=12,
+        max_concurrent_each=3,
         breaker_calls=13,
         breaker_failure_percent=14,
         breaker_open_seconds=15,
@@ -175,7 +176,7 @@ def test_figures_of_chain_and_pool_are_those_of_the_settings(one_line: Home) -> 
     rules = chain_rules(settings, one_line, HTTP)
     each = rules.of(rules.providers[0])
     assert (rules.deadline_seconds, each.provider_seconds, each.attempts, each.retry_seconds) == (9, 3, 5, 0.7)
-    assert each.gate == GateRules(11, 12)
+    assert each.gate == GateRules(11, 12, 3)
     assert each.breaker == BreakerRules(13, 14, 15, 16)
     assert each.pool == PoolRules(17, 18, 20_000, 19)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -38,11 +39,11 @@ class Tried:
         self.changes = 0
         self.source = Source(provider, rules, clock=self.clock, entropy=SeededEntropy(), on_change=self._count)
 
-    async def ask(self, *, seconds: float = 60) -> TurnCredentials:
+    async def ask(self, *, seconds: float = 60, user: str = "u") -> TurnCredentials:
         """Ask once."""
         until = asyncio.get_running_loop().time() + seconds
         async with within(20):
-            return await self.source.credentials(user="u", now=1, until=until)
+            return await self.source.credentials(user=user, now=1, until=until)
 
     async def fail(self, times: int = 1) -> None:
         """Ask so often, in vain."""
@@ -222,6 +223,64 @@ async def test_who_waited_while_the_provider_failed_does_not_ask_it_any_more() -
     assert len(provider.users) == 2
 
 
+class Late:
+    """One that hangs for a short time, and one that waits for its place and then hangs as well, with longer times."""
+
+    def __init__(self) -> None:
+        self.provider = Scripted("a")
+        self.provider.gate.clear()
+        self._rules = SourceRules(
+            provider_seconds=0.2,
+            gate=GateRules(max_inside=1, max_waiting=9),
+            breaker=BreakerRules(calls=4, open_seconds=10),
+        )
+        self.tried = Tried(self.provider, self._rules)
+
+    async def ask(self, *, seconds: float) -> float:
+        """Return how long the provider was asked for the one that came in late."""
+        loop = asyncio.get_running_loop()
+        async with within(20), asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.tried.fail())
+            await self.provider.wait_asked(1)
+            self.tried.source.adopt(replace(self._rules, provider_seconds=0.5))
+            late = tasks.create_task(self._fail(seconds))
+            await self.provider.wait_asked(2)
+            began = loop.time()
+        return late.result() - began
+
+    async def _fail(self, seconds: float) -> float:
+        with pytest.raises(ProviderFailed):
+            await self.tried.ask(user="late", seconds=seconds)
+        return asyncio.get_running_loop().time()
+
+
+async def test_who_came_in_late_has_the_whole_time() -> None:
+    assert await Late().ask(seconds=60) > 0.38
+
+
+async def test_entered_late_and_timed_out_is_not_held_against_the_provider() -> None:
+    late = Late()
+    await late.ask(seconds=0.55)
+    assert late.tried.source.problem is None
+
+
+async def test_one_user_leaves_places_to_the_others() -> None:
+    provider = Scripted("a")
+    provider.gate.clear()
+    rules = SourceRules(gate=GateRules(max_inside=4, max_waiting=8, max_inside_each=2))
+    tried = Tried(provider, rules)
+    async with within(20), asyncio.TaskGroup() as tasks:
+        for _ in range(6):
+            tasks.create_task(tried.ask(user="many"))
+        await provider.wait_asked(2)
+        with pytest.raises(LeftAlone):
+            await tried.ask(user="many")
+        tasks.create_task(tried.ask(user="one"))
+        await provider.wait_asked(3)
+        provider.gate.set()
+    assert provider.users[:3] == ["many", "many", "one"]
+
+
 # --- the pool
 
 
@@ -302,3 +361,13 @@ async def test_without_a_pool_there_is_nothing_to_fetch() -> None:
     assert tried.source.refills_due() == 0
     assert tried.source.seconds_to_refill() is None
     assert tried.source.pooled() is None
+
+
+async def test_hanging_while_the_pool_is_filled_counts_as_failing() -> None:
+    provider = Scripted("a")
+    provider.gate.clear()
+    tried = Tried(provider, SourceRules(provider_seconds=0.02, pool=RULES.pool, breaker=BreakerRules(calls=2)))
+    tried.source.refills_due()
+    async with within(20):
+        await tried.source.refill()
+    assert tried.source.problem == "no answer in time"
