@@ -103,26 +103,34 @@ class ProviderChain:
         raise last
 
     async def run(self) -> None:
-        """Keep the pools full until cancelled."""
+        """Keep the pools full, and find out how those are that fail, until cancelled."""
         async with asyncio.TaskGroup() as fetches:
             while True:
                 self._changed.clear()
                 for source in self._sources.values():
                     for _ in range(source.refills_due()):
                         fetches.create_task(self._refill(source))
+                    if source.seconds_to_probe() == 0:
+                        source.begin_probe()
+                        fetches.create_task(self._probe(source))
                 await self._wait()
 
     async def _refill(self, source: Source) -> None:
         await source.refill()
         self._changed.set()
 
+    async def _probe(self, source: Source) -> None:
+        await source.probe()
+        self._changed.set()
+
     async def _wait(self) -> None:
-        waits = [wait for source in self._sources.values() if (wait := source.seconds_to_refill()) is not None]
+        each = ((source.seconds_to_refill(), source.seconds_to_probe()) for source in self._sources.values())
+        waits = [wait for both in each for wait in both if wait is not None]
         try:
             async with asyncio.timeout(min(waits, default=_LOOK_AGAIN_SECONDS)):
                 await self._changed.wait()
         except TimeoutError:
-            pass  # something in a pool is too old by now, or may be tried again
+            pass  # something in a pool is too old by now, or a provider may be tried again
 
     def _source(self, provider: TurnProvider) -> Source:
         return Source(
@@ -134,10 +142,13 @@ class ProviderChain:
         )
 
     def _report(self) -> None:
-        problems = {name: source.problem for name, source in self._sources.items()}
-        for name, problem in problems.items():
+        sources = self._sources.values()
+        # What was fetched ahead is still handed out, so one call that fails is no trouble yet.
+        is_down = bool(sources) and all(one.problem or (one.trouble and not one.has_stock) for one in sources)
+        for name, source in self._sources.items():
+            problem = source.problem or (source.trouble if is_down else None)
             text = problem and f"{name} gives no credentials ({problem}): look at [turn.{name}] in relay.toml"
             self._conditions.set(f"{CONDITION}.{name}", text or None)
-        is_down = bool(problems) and all(problems.values())
         none_left = "no TURN provider gives credentials; a further one in turn.providers would take over"
         self._conditions.set(CONDITION, none_left if is_down else None, is_down=is_down)
+        self._changed.set()

@@ -57,6 +57,8 @@ class Source:
         self.provider = provider
         self.problem: str | None = None
         """Why it is left alone, while it is."""
+        self.trouble: str | None = None
+        """Why the latest call failed, if it did."""
         self._rules = rules
         self._clock = clock
         self._entropy = entropy
@@ -67,6 +69,8 @@ class Source:
         self._refilling = 0
         self._backoff = Backoff(_REFILL_BACKOFF)
         self._refill_at = 0.0
+        self._is_probing = False
+        self._probe_at = clock.monotonic() + rules.breaker.open_seconds
 
     def adopt(self, rules: SourceRules) -> None:
         """Work by other rules from the next call on."""
@@ -114,6 +118,7 @@ class Source:
                 self._note_failure(ticket, late)
             else:
                 self._breaker.gave_up(ticket)
+                self._note_trouble(late)
             raise late from None
         except ProviderFailed as failed:
             self._note_failure(ticket, failed)
@@ -125,8 +130,9 @@ class Source:
             self._breaker.gave_up(ticket)
             raise
         self._breaker.succeeded(ticket)
-        if self.problem is not None and self._breaker.is_closed:
-            self.problem = None
+        if self.trouble is not None or self.problem is not None:
+            self.trouble = None
+            self.problem = None if self._breaker.is_closed else self.problem
             self._on_change()
         return credentials
 
@@ -146,9 +152,49 @@ class Source:
         self._breaker.failed(ticket, self._clock.monotonic())
         if not self._breaker.is_closed:
             self.problem = str(failed)
-            self._on_change()
+        self._note_trouble(failed)
+
+    def _note_trouble(self, failed: ProviderFailed) -> None:
+        self.trouble = str(failed)
+        self._probe_at = self._clock.monotonic() + self._rules.breaker.open_seconds
+        self._on_change()
+
+    # --- asking for nobody, to know how it is when nobody asks
+
+    def seconds_to_probe(self) -> float | None:
+        """Return how long it need not be asked for nobody; None while it works, or is being asked so.
+
+        One that waits for nobody costs nothing to ask, so it is asked while it works as well.
+        """
+        is_doubtful = self.trouble is not None or self.problem is not None or self._rules.is_computed
+        if self._is_probing or not is_doubtful:
+            return None
+        return max(0.0, self._probe_at - self._clock.monotonic())
+
+    def begin_probe(self) -> None:
+        """Count it as being asked for nobody; `probe` has to follow."""
+        self._is_probing = True
+
+    async def probe(self) -> None:
+        """Ask for nobody, and forget what it gives: only whether it gives counts."""
+        until = asyncio.get_running_loop().time() + self._rules.provider_seconds
+        try:
+            await self.credentials(user="", now=self._clock.now(), until=until)
+        except (ProviderFailed, LeftAlone):
+            pass  # noted where it happened
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the bridge, nor go unseen
+            log.error("asking a provider for nobody failed", extra={"facts": {"error": type(error).__name__}})
+        finally:
+            self._is_probing = False
+            self._probe_at = self._clock.monotonic() + self._rules.breaker.open_seconds
 
     # --- the pool
+
+    @property
+    def has_stock(self) -> bool:
+        """Tell whether there is something that was fetched ahead."""
+        pool = self._rules.pool
+        return bool(pool.size) and self._pool.missing(self._moment()) < pool.size
 
     def refills_due(self) -> int:
         """Return how many credentials should be fetched ahead now, and count them as being fetched."""

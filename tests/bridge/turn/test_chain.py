@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -173,6 +174,51 @@ async def test_chain_is_down_when_every_provider_is_left_alone_and_up_with_the_f
     await tried.ask()
     assert tried.conditions.down == {}
     assert set(tried.conditions.problems) == {"turn.first"}
+
+
+async def test_chain_is_down_as_soon_as_the_latest_call_of_every_provider_failed() -> None:
+    each = SourceRules(provider_seconds=5, attempts=1, breaker=BreakerRules(calls=10, open_seconds=10))
+    tried = Tried(Scripted("first", DOWN), Scripted("second", LOST), each=each)
+    assert await tried.fail() is LOST
+    assert set(tried.conditions.down) == {"turn"}
+    assert set(tried.conditions.problems) == {"turn.first", "turn.second", "turn"}
+    assert await tried.ask() == "first-2"
+    assert tried.conditions.problems == {}
+
+
+async def test_chain_is_up_again_without_anybody_asking() -> None:
+    first = Scripted("first", DOWN)
+    tried = Tried(first)
+    await tried.fail()
+    async with within(20), tried.running():
+        await idle()
+        assert first.users == ["u"], "left alone for as long as the settings say"
+        tried.clock.advance(10)
+        tried.chain.adopt(tried.rules(first))  # the clock does not wake it
+        await first.wait_asked(2)
+        await idle()
+        assert tried.conditions.problems == {}
+    assert first.users == ["u", ""], "asked for nobody"
+
+
+async def test_one_that_computes_is_found_to_be_away_without_anybody_asking() -> None:
+    first = Scripted("first", DOWN, DOWN)
+    tried = Tried(first)
+    rules = replace(tried.rules(first), computed=frozenset({"first"}))
+    tried.chain.adopt(rules)
+    async with within(20), tried.running():
+        for asked, down in enumerate(({"turn"}, {"turn"}, set[str]()), start=1):
+            tried.clock.advance(10)
+            tried.chain.adopt(rules)
+            await first.wait_asked(asked)
+            await idle()
+            assert set(tried.conditions.down) == down
+
+
+async def idle() -> None:
+    """Let what is ready to run do so."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 async def test_empty_chain_is_not_in_trouble() -> None:
