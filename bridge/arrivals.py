@@ -46,6 +46,8 @@ class Arrival:
     """All its wraps came before and were done with, so nothing was recorded."""
     method: str | None = None
     """What it asks for, as far as that was read."""
+    is_admitted: bool = False
+    """It is an account's, and was let in (protocol.md §1 step 11)."""
     outcome: str = ""
     """What it came to, for those who count."""
     dossier: Dossier | None = None

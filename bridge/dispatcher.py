@@ -217,6 +217,7 @@ class Dispatcher:
             )
             caller = await self._door.admit(arrival.rumor.pubkey, dossier, method, offer)
             if isinstance(caller, AccountCaller):
+                arrival.is_admitted = True
                 arrival.on_account()
             if arrival.is_crowded:
                 raise RateLimited(method.limiter, CROWDED_MS)
@@ -310,7 +311,7 @@ class Dispatcher:
 
     async def _refuse(self, arrival: Arrival, content: Content, refusal: Refusal, method: Method | None) -> bool:
         """Answer with an error that is not kept; tell whether it was answered at all."""
-        arrival.outcome = code_of(refusal, method)
+        arrival.outcome = refusal.outcome or code_of(refusal, method)
 
         async def answer() -> None:
             body = error_body(refusal, self._catalogue, method)

@@ -16,12 +16,14 @@
         ├── Forbidden
         ├── RateLimited         no permit left; `wait_ms` until there is one
         ├── ProviderFailed      a TURN provider did not deliver; `http_status` where there was one
+        │   └── NoProvider          there is none, by the operator's choice
         ├── DeviceProofUsed     it counted once already
         ├── DeviceTaken         the key acts for another account
         ├── DeviceLimit         the account has as many devices as it may have
         ├── DeviceUnknown       the account has no such device
         ├── DevicePrimary       the account's own key is not revoked
         ├── Unavailable         not now
+        │   └── Full                nobody new gets an account, by the operator's choice
         └── Internal            a fault of ours
 
 Which code of the catalogue stands for which class is data: `CODES` below, and each method's own codes. Facts carried by
@@ -59,6 +61,8 @@ class Refusal(BridgeError):
 
     own_code: ClassVar[str | None] = None
     """Name of the entry of a method's codes that takes the place of the bridge-wide code."""
+    outcome: ClassVar[str | None] = None
+    """What it counts as where its code stands for a fault of ours and this is none."""
 
     @property
     def payload(self) -> dict[str, object]:
@@ -147,6 +151,15 @@ class ProviderFailed(Refusal):
         return {"http_status": self.http_status}
 
 
+class NoProvider(ProviderFailed):
+    """There is no TURN provider, and something was asked that needs one."""
+
+    outcome: ClassVar[str | None] = "no_provider"
+
+    def __init__(self) -> None:
+        super().__init__(None, "no TURN provider, and without one nothing hides the peers from each other")
+
+
 class DeviceProofUsed(Refusal):
     """The proof of a device's key counted once already."""
 
@@ -169,6 +182,15 @@ class DevicePrimary(Refusal):
 
 class Unavailable(Refusal):
     """The bridge cannot answer now, but will again."""
+
+
+class Full(Unavailable):
+    """There are as many accounts as there may be."""
+
+    outcome: ClassVar[str | None] = "full"
+
+    def __init__(self) -> None:
+        super().__init__("max_accounts reached")
 
 
 class Internal(Refusal):
@@ -197,6 +219,7 @@ CODES: Mapping[type[Refusal], str] = {
     Forbidden: "BRIDGE_FORBIDDEN",
     RateLimited: "BRIDGE_RATE_LIMITED",
     ProviderFailed: "CALL_RELAY_PROVIDER_ERROR",
+    NoProvider: "CALL_RELAY_PROVIDER_ERROR",
     DeviceProofInvalid: "DEVICE_PROOF_INVALID",
     DeviceProofUsed: "DEVICE_PROOF_USED",
     DeviceTaken: "DEVICE_TAKEN",
@@ -204,6 +227,7 @@ CODES: Mapping[type[Refusal], str] = {
     DeviceUnknown: "DEVICE_UNKNOWN",
     DevicePrimary: "DEVICE_PRIMARY",
     Unavailable: "BRIDGE_UNAVAILABLE",
+    Full: "BRIDGE_UNAVAILABLE",
     Internal: "BRIDGE_INTERNAL",
 }
 """The code of each refusal, unless the method has its own."""

@@ -346,7 +346,8 @@ class Inbox:
             await self._dispatcher.answer(arrival)
             arrival.is_answered = True
             outcome = SEEN if arrival.was_seen else arrival.outcome
-            self._tallies.end(arrival.method, outcome, self._clock.monotonic() - waiting.since)
+            seconds = self._clock.monotonic() - waiting.since
+            self._tallies.end(arrival.method, outcome, seconds, is_admitted=arrival.is_admitted)
             return Fate.KNOWN if arrival.was_seen else Fate.DONE
 
     def _know(self, waiting: Waiting, account: PublicKey) -> None:

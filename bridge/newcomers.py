@@ -12,10 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
-from bridge.errors import PowRequired, RateLimited, Unauthorized, Unavailable
+from bridge.conditions import Conditions
+from bridge.errors import Full, PowRequired, RateLimited, Unauthorized
 from bridge.permits import AccountPermits, KeyLimits
 from bridge.settings.accounts import Admission
-from bridge.work import Demand, WorkRules, after_payment, asked_bits, enough_bits
+from bridge.work import Demand, WorkRules, after_payment, after_refund, asked_bits, enough_bits
 from client.clock import Clock
 from client.entropy import Entropy
 from nips.keys import PublicKey
@@ -28,6 +29,9 @@ BUDGET = "new_accounts"
 
 WHOLE_BRIDGE = 0
 """Stands for the bridge where an account's number is asked for; those are 63 bits of a keyed hash."""
+
+ROOM = "accounts"
+"""Name of the condition that nobody new gets an account, because there are `max_accounts`."""
 
 READ_SECONDS = 1.0
 """How long what was read of the budget is good enough to try."""
@@ -68,10 +72,18 @@ class Newcomers:
     """Makes accounts, of whoever meets the terms."""
 
     def __init__(
-        self, accounts: Accounts, permits: Permits, rules: JoiningRules, *, clock: Clock, entropy: Entropy
+        self,
+        accounts: Accounts,
+        permits: Permits,
+        rules: JoiningRules,
+        *,
+        conditions: Conditions,
+        clock: Clock,
+        entropy: Entropy,
     ) -> None:
         self._accounts = accounts
         self._permits = permits
+        self._conditions = conditions
         self._clock = clock
         self._entropy = entropy
         self._rules = rules
@@ -79,6 +91,7 @@ class Newcomers:
         self._guesses = KeyLimits("guesses", rules.guesses, max_keys=1)
         self._demand = Demand()
         self._dry_until_ms = self._full_until_ms = 0
+        self._counted: float | None = None
         self._read: tuple[float, Mapping[str, Balance]] | None = None
 
     def adopt(self, rules: JoiningRules) -> None:
@@ -87,6 +100,7 @@ class Newcomers:
         self._budget.adopt({BUDGET: rules.budget})
         self._guesses.adopt(rules.guesses, max_keys=1)
         self._dry_until_ms = self._full_until_ms = 0
+        self._counted = None
 
     async def pow_bits(self, admission: Admission) -> int:
         """Return the work that a new account costs at the moment; 0: none."""
@@ -111,8 +125,9 @@ class Newcomers:
             except RateLimited as dry:
                 self._dry_until_ms = self._clock.now_ms() + dry.wait_ms
                 self._read = None
-        self._take_work(offer)
-        return await self.join_freely(key)
+        joined = await self._join_for_work(key, offer)
+        assert not isinstance(joined, AdmissionFailed)
+        return joined
 
     async def join_invited(self, key: PublicKey, offer: Offer) -> tuple[Account, Device]:
         """Make the account of a key that brings a code; raise `Unauthorized`, `PowRequired`, `Unavailable`.
@@ -124,8 +139,9 @@ class Newcomers:
             raise Unauthorized("no invite")
         is_worked = self._guesses.wait_ms("", self._clock.now_ms()) > 0
         if is_worked:
-            self._take_work(offer)
-        joined = await self._join(key, invite=offer.invite)
+            joined = await self._join_for_work(key, offer, invite=offer.invite)
+        else:
+            joined = await self._join(key, invite=offer.invite)
         if isinstance(joined, AdmissionFailed):
             # Of those that are on their way at once, the last ones may find none left.
             with suppress(RateLimited):
@@ -153,25 +169,55 @@ class Newcomers:
     async def _join(
         self, key: PublicKey, *, invite: str | None = None, budget: Permit | None = None
     ) -> tuple[Account, Device] | AdmissionFailed:
-        now_ms = self._clock.now_ms()
-        if now_ms < self._full_until_ms <= now_ms + FULL_MS:
-            raise Unavailable("max_accounts reached")
+        self._require_room()
         device_id = str(UUID(bytes=self._entropy.draw(16), version=4))
         new = NewAccount(key, self._entropy.draw(16), device_id, self._clock.now())
         joined = await self._accounts.admit(new, max_accounts=self._rules.max_accounts, invite=invite, budget=budget)
         if joined is AdmissionFailed.FULL:
-            self._full_until_ms = now_ms + FULL_MS
-            raise Unavailable("max_accounts reached")
+            raise self._no_room()
         if joined is AdmissionFailed.REVOKED:
             raise Unauthorized("a device that was revoked")
+        if not isinstance(joined, AdmissionFailed):
+            self._conditions.set(ROOM, None)
         return joined
 
-    def _take_work(self, offer: Offer) -> None:
+    def _require_room(self) -> None:
+        """Raise `Full` while it is taken for granted that there is no room."""
+        now_ms = self._clock.now_ms()
+        if now_ms < self._full_until_ms <= now_ms + FULL_MS:
+            raise Full
+
+    def _no_room(self) -> Full:
+        self._full_until_ms = self._clock.now_ms() + FULL_MS
+        self._conditions.set(ROOM, "nobody new gets one: raise accounts.max_accounts or delete some")
+        return Full()
+
+    async def _count_room(self) -> None:
+        """Look for room as often as it is worth it, so that nobody is asked for work that comes to nothing."""
+        self._require_room()
+        now = self._clock.monotonic()
+        if self._counted is None or 1000 * (now - self._counted) >= FULL_MS:
+            self._counted = now
+            if await self._accounts.count() >= self._rules.max_accounts:
+                raise self._no_room()
+
+    async def _join_for_work(
+        self, key: PublicKey, offer: Offer, *, invite: str | None = None
+    ) -> tuple[Account, Device] | AdmissionFailed:
+        await self._count_room()
         now_ms, rules = self._clock.now_ms(), self._rules.work
         if offer.work_bits < enough_bits(self._demand, rules, now_ms):
             raise PowRequired(asked_bits(self._demand, rules, now_ms))
+        # Before the account is made, so that many at once do not all come in at the price of the first.
         self._demand = after_payment(self._demand, rules, now_ms)
         offer.on_paid()
+        joined: tuple[Account, Device] | AdmissionFailed | None = None
+        try:
+            joined = await self._join(key, invite=invite)
+        finally:
+            if not isinstance(joined, tuple):
+                self._demand = after_refund(self._demand, rules)
+        return joined
 
     def _is_dry(self, now_ms: int) -> bool:
         # A clock that stepped back makes nobody wait for longer than one permit takes to come back.

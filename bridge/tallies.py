@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from bridge.errors import Full, NoProvider
 from protocol.catalogue import Catalogue
 
 BOUNDS_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -25,8 +26,12 @@ SILENCE: Final = "silence"
 """Not answered, because its sender had too many answers that take no permit."""
 DEFERRED: Final = "deferred"
 """Tried in vain and to be tried again: storage or sealing was in trouble."""
+_UNJUDGED: Final = frozenset({SEEN, SILENCE})
 OTHER: Final = "other"
 """Stands for a method or outcome that the contract does not have."""
+
+_CHOSEN: Final = frozenset(refusal.outcome for refusal in (Full, NoProvider) if refusal.outcome)
+"""Refusals with the code of a fault that are the operator's choice."""
 
 OWN_FAULT_STATUS: Final = 500
 """Statuses from here on are our own faults (protocol.md §4)."""
@@ -69,15 +74,20 @@ class RequestTallies:
         """Requests that came to an end, and attempts that were put off."""
         self.own_faults = 0
         """Those of them that failed by our own fault."""
+        self.judged = 0
+        """Those of them whose share of faults says how we do: faults, and what accounts were answered that were let in.
+
+        Whoever is refused says nothing about us, and anybody may be refused any number of times.
+        """
         self.deferred = 0
         """Those of them that were put off."""
         self._methods = frozenset(catalogue.methods)
-        self._outcomes = frozenset({*catalogue.refusals, OK, REPEATED, SEEN, SILENCE, DEFERRED})
+        self._outcomes = frozenset({*catalogue.refusals, OK, REPEATED, SEEN, SILENCE, DEFERRED, *_CHOSEN})
         self._faults = frozenset(
             {DEFERRED, *(code for code, entry in catalogue.refusals.items() if entry.status >= OWN_FAULT_STATUS)}
         )
 
-    def end(self, method: str | None, outcome: str, seconds: float) -> None:
+    def end(self, method: str | None, outcome: str, seconds: float, *, is_admitted: bool = False) -> None:
         """Count a request that was done with, or put off, so long after it came."""
         key = method if method in self._methods else OTHER, outcome if outcome in self._outcomes else OTHER
         durations = self.durations.get(key)
@@ -85,7 +95,9 @@ class RequestTallies:
             durations = self.durations[key] = Durations()
         durations.add(seconds)
         self.ended += 1
-        self.own_faults += outcome in self._faults
+        is_fault = outcome in self._faults
+        self.own_faults += is_fault
+        self.judged += is_fault or (is_admitted and outcome not in _UNJUDGED)
         self.deferred += outcome == DEFERRED
 
     def by_outcome(self) -> dict[str, int]:

@@ -197,7 +197,14 @@ def permit_rules(settings: Settings) -> PermitRules:
 
 def _door(settings: Settings, around: Surroundings, domains: DomainKeys) -> Door:
     rules, storage = admission_rules(settings), around.storage
-    newcomers = Newcomers(storage.accounts, storage.permits, rules.joining, clock=around.clock, entropy=around.entropy)
+    newcomers = Newcomers(
+        storage.accounts,
+        storage.permits,
+        rules.joining,
+        conditions=around.conditions,
+        clock=around.clock,
+        entropy=around.entropy,
+    )
     return Door(storage.accounts, newcomers, rules, listed=domains)
 
 

@@ -1,8 +1,8 @@
 """How much work (NIP-13) a new account costs once a budget is used up: it rises with demand and falls by itself.
 
-Only work that was taken raises it. Were it raised by those who ask without any, whoever sends much could make it dear
-for others at no cost. In the long run `accounts_per_bit` accounts come in for each `calm_ms`, at whatever they cost
-then; short of `max_bits`, beyond which it does not rise.
+Only work that made an account raises it. Were it raised by those who ask without any, or in vain, whoever sends much
+could make it dear for others. In the long run `accounts_per_bit` accounts come in for each `calm_ms`, at whatever they
+cost then; short of `max_bits`, beyond which it does not rise.
 
 Nothing here reads a clock.
 """
@@ -75,6 +75,11 @@ def after_payment(demand: Demand, rules: WorkRules, now_ms: int) -> Demand:
     # What asked for as much or more than this, and lasts less long, says nothing any more.
     kept = [told for told in demand.earlier if told[0] < before and now_ms < told[1] <= now_ms + rules.grace_ms]
     return replace(paid, earlier=(*kept, (before, now_ms + rules.grace_ms)))
+
+
+def after_refund(demand: Demand, rules: WorkRules) -> Demand:
+    """Return the demand once work was taken that made no account."""
+    return replace(demand, debt=max(0, demand.debt - rules.calm_ms))
 
 
 def _debt(demand: Demand, rules: WorkRules, now_ms: int) -> int:

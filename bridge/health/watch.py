@@ -104,7 +104,7 @@ class Watch:
     def _look_at_requests(self) -> None:
         now, rules = self._clock.monotonic(), self._rules
         ended, faults = self._window.add(
-            now, ended=self._tallies.ended, faults=self._tallies.own_faults, window_seconds=rules.window_seconds
+            now, ended=self._tallies.judged, faults=self._tallies.own_faults, window_seconds=rules.window_seconds
         )
         incident = self._incidents.setdefault(REQUESTS, Incident())
         is_bad = rules.is_too_much(ended, faults, is_open=incident.is_open)

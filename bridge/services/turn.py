@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bridge.callers import DAY, AccountCaller, Caller
-from bridge.errors import ProviderFailed, Unauthorized
+from bridge.errors import NoProvider, Unauthorized
 from bridge.pseudonyms import Pseudonyms
 from bridge.services.service import Fact, Outcome, Params
 from bridge.turn.addresses import RelayAddresses, fill
@@ -85,7 +85,7 @@ def _result(
 
 def _stun_only(rules: RelayRules, *, relay_only: bool) -> dict[str, Any]:
     if relay_only:
-        raise ProviderFailed(None, "no TURN provider, and without one nothing hides the peers from each other")
+        raise NoProvider
     return {
         "turn_username": "",
         "turn_password": "",

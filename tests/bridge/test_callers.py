@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.callers import AccountCaller, AdmissionRules, AnonymousCaller, Caller, Door
+from bridge.conditions import Conditions
 from bridge.errors import Forbidden, PowRequired, Unauthorized, Unavailable
 from bridge.newcomers import Newcomers, Offer
 from bridge.settings.accounts import Admission
@@ -68,7 +69,14 @@ def a_house(
     storage: SqliteStorage, terms: AdmissionRules | None = None, *, listed: Collection[PublicKey] = ()
 ) -> House:
     terms = terms or rules()
-    newcomers = Newcomers(storage.accounts, storage.permits, terms.joining, clock=FixedClock(), entropy=SeededEntropy())
+    newcomers = Newcomers(
+        storage.accounts,
+        storage.permits,
+        terms.joining,
+        conditions=Conditions(),
+        clock=FixedClock(),
+        entropy=SeededEntropy(),
+    )
     return House(Door(storage.accounts, newcomers, terms, listed=frozenset(listed)), storage)
 
 

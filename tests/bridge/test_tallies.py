@@ -137,3 +137,17 @@ async def test_what_is_put_off_is_our_fault_each_time(tmp_path: Path, monkeypatc
         await bridge.answer(ALICE, bridge.request(ALICE))
     assert counted(bridge) == {(OTHER, DEFERRED): 1, ("bridge.info", OK): 1}
     assert (bridge.core.tallies.own_faults, bridge.core.tallies.ended) == (1, 2)
+
+
+# --- what is no fault of ours
+
+
+async def test_strangers_without_room_are_no_fault_of_ours(tmp_path: Path) -> None:
+    async with a_pipeline(tmp_path, changes={"accounts.max_accounts": 1}) as bridge:
+        await bridge.ask(ALICE, "account.get")
+        tallies = bridge.core.tallies
+        assert (tallies.judged, tallies.own_faults) == (1, 0)
+        for number in range(3):
+            assert (await bridge.ask(Client(f"stranger {number}"), "account.get")).code == "BRIDGE_UNAVAILABLE"
+        assert (tallies.judged, tallies.own_faults) == (1, 0)
+        assert counted(bridge)["account.get", "full"] == 3

@@ -69,7 +69,7 @@ class Bridge:
         for _ in range(0, seconds, 5):
             for outcome, amount in (("ok", good), ("BRIDGE_INTERNAL", failed)):
                 for _ in range(amount):
-                    self.tallies.end("bridge.info", outcome, 0.1)
+                    self.tallies.end("bridge.info", outcome, 0.1, is_admitted=True)
             self.clock.advance(5)
             self.watch.look()
 
@@ -97,6 +97,22 @@ def test_requests_that_fail_are_told_once_and_that_it_is_over_once(bridge: Bridg
 def test_a_share_below_the_limit_is_not_told(bridge: Bridge) -> None:
     bridge.live(3600, good=96, failed=4)
     assert bridge.told == []
+
+
+def test_who_is_refused_neither_makes_an_incident_nor_hides_one(bridge: Bridge) -> None:
+    def refuse() -> None:
+        for outcome in ("full", "no_provider", "BRIDGE_POW_REQUIRED", "silence"):
+            for _ in range(500):
+                bridge.tallies.end("account.get", outcome, 0.1)
+
+    for _ in range(120):
+        refuse()
+        bridge.live(5, good=10)
+    assert bridge.told == []
+    for _ in range(120):
+        refuse()
+        bridge.live(5, good=9, failed=1)
+    assert bridge.told == [(REQUESTS, Change.BEGAN)]
 
 
 def test_few_requests_tell_nothing(bridge: Bridge) -> None:
