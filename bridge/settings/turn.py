@@ -139,7 +139,7 @@ class PoolSettings:
     )
     max_age_seconds: float = number(
         3600,
-        "Older ones are thrown away; and their lifetime exceeds ttl_seconds by so much.",
+        "Older ones are thrown away, as are those whose lifetime no longer covers ttl_seconds.",
         least=1,
         most=604_800,
     )

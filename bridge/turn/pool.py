@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 
 from bridge.turn.provider import TurnCredentials
 
+_LEAST_SHARE = 0.1
+"""Of the longest time to keep credentials. What may wait for less would be fetched, and paid for, over and over."""
+
 
 @dataclass(frozen=True, slots=True)
 class PoolRules:
@@ -71,11 +74,11 @@ class Pool:
 
     def add(self, credentials: TurnCredentials, since: Moment) -> bool:
         """Keep credentials that were asked for at a moment, if there is room; tell whether they live long enough."""
-        valid = credentials.valid_seconds
-        if valid is not None and valid < self._rules.told_seconds + self._rules.max_age_seconds:
+        kept = _Kept(credentials, since)
+        if self._allowed_age(kept) < _LEAST_SHARE * self._rules.max_age_seconds:
             return False
         if len(self._kept) < self._rules.size:
-            self._kept.append(_Kept(credentials, since))
+            self._kept.append(kept)
         return True
 
     def missing(self, at: Moment) -> int:

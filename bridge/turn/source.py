@@ -74,6 +74,8 @@ class Source:
 
     def adopt(self, rules: SourceRules) -> None:
         """Work by other rules from the next call on."""
+        if rules.pool != self._rules.pool:
+            self._refill_at = 0.0
         self._rules = rules
         self._breaker.adopt(rules.breaker)
         self._gate.adopt(rules.gate)
@@ -213,19 +215,31 @@ class Source:
         try:
             # Fetched for nobody: those who make such credentials are never told for whom.
             credentials = await self.credentials(user=NOBODY, now=since.now, until=until)
-            is_good = self._pool.add(credentials, since)
+            is_kept = self._pool.add(credentials, since)
+            is_good = True
         except (ProviderFailed, LeftAlone):
-            is_good = False
+            is_good = is_kept = False
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the bridge, nor go unseen
             log.error("filling the pool failed", extra={"facts": {"error": type(error).__name__}})
-            is_good = False
+            is_good = is_kept = False
         finally:
             self._refilling -= 1
         if is_good:
             self._backoff.failures = 0
+            if not is_kept:
+                self._pause_pool()
         else:
             wait = self._backoff.next_delay(open_seconds=0, fraction=self._fraction())
             self._refill_at = self._clock.monotonic() + wait
+
+    def _pause_pool(self) -> None:
+        """Fetch nothing ahead for as long as it would have been kept, and say so: each may cost money."""
+        now = self._clock.monotonic()
+        is_said, self._refill_at = self._refill_at > now, now + self._rules.pool.max_age_seconds
+        if is_said:
+            return
+        reason = "its credentials do not outlive turn.ttl_seconds for long enough: lower it, or set turn.pool.size to 0"
+        log.warning("no credentials ahead", extra={"facts": {"provider": self.provider.name, "reason": reason}})
 
     def seconds_to_refill(self) -> float | None:
         """Return how long the pool needs nothing unless somebody takes from it; None for ever."""

@@ -80,9 +80,16 @@ def test_sleep_of_the_machine_counts() -> None:
 
 def test_what_lives_too_short_to_wait_is_not_kept() -> None:
     pool = Pool(RULES)
-    assert not pool.add(made("a", 1099), START)
-    assert pool.add(made("b", 1100), START)
+    assert not pool.add(made("a", 1009), START)
+    assert pool.add(made("b", 1010), START)
     assert names_in(pool, START) == ["b"]
+
+
+def test_what_lives_shorter_than_it_could_be_kept_is_kept_as_long_as_it_covers_what_is_told() -> None:
+    pool = Pool(RULES)
+    assert pool.add(made("a", 1060), START)
+    assert pool.missing(at(60)) == 2
+    assert pool.take(at(61)) is None
 
 
 def test_oldest_tells_when_there_is_something_to_do() -> None:

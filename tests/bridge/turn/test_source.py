@@ -328,13 +328,29 @@ async def test_after_a_failure_the_pool_waits_longer_each_time() -> None:
     assert max(waits) > 4
 
 
-async def test_credentials_that_live_too_short_are_not_fetched_over_and_over() -> None:
-    tried = Tried(Scripted("a", valid_seconds=1099))
+async def test_credentials_that_live_too_short_are_not_fetched_over_and_over_and_it_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tried = Tried(Scripted("a", valid_seconds=1009))
     tried.source.refills_due()
     await tried.source.refill()
     assert tried.source.pooled() is None
+    assert "no credentials ahead" in caplog.messages
+    assert tried.source.seconds_to_refill() == 100
+    tried.clock.advance(99)
     assert tried.source.refills_due() == 0
-    assert tried.source.seconds_to_refill() is not None
+    tried.clock.advance(1)
+    assert tried.source.refills_due() == 1
+
+
+async def test_other_rules_for_the_pool_fill_it_at_once() -> None:
+    tried = Tried(Scripted("a", valid_seconds=1009))
+    tried.source.refills_due()
+    await tried.source.refill()
+    tried.source.adopt(RULES)
+    assert tried.source.refills_due() == 0
+    tried.source.adopt(replace(RULES, pool=replace(RULES.pool, told_seconds=900)))
+    assert tried.source.refills_due() == 1
 
 
 async def test_fault_of_ours_while_filling_the_pool_is_logged_and_ends_nothing(
