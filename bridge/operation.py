@@ -38,6 +38,7 @@ class Operation:
     health: HealthServer | None
     watch: Watch
     courier: Courier
+    running: RunningBridge
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -57,6 +58,7 @@ class Operation:
 
     def stop(self) -> None:
         """Say that the bridge is not ready any more."""
+        self.running.is_stopping = True
         if self.health is not None:
             self.health.is_stopping = True
 
@@ -104,7 +106,7 @@ def build_operation(operated: Operated) -> Operation:
     operated.reloader.follow_up(close_blocked)
     administration = Administration(callers, running)
     admin = AdminServer(operated.home.path, administration.carry_out)
-    return Operation(admin, _health(operated), *_watchers(operated))
+    return Operation(admin, _health(operated), *_watchers(operated), running)
 
 
 def _callers(operated: Operated) -> Callers:

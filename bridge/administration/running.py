@@ -45,6 +45,7 @@ class RunningBridge:
     reloader: Reloader
     clock: Clock
     started_at: float = field(init=False)
+    is_stopping: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.started_at = self.clock.monotonic()
@@ -55,6 +56,7 @@ class RunningBridge:
             "version": self.version,
             "npub": encode_npub(self.public_key),
             "pid": os.getpid(),
+            "stopping": self.is_stopping,
             "uptime_seconds": int(self.clock.monotonic() - self.started_at),
             "url": self.url(),
             "relays": [_relay(link.status) for link in self.links.values()],

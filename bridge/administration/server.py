@@ -33,6 +33,7 @@ from bridge.administration.messages import (
 from bridge.administration.place import SOCKET_NAME, within_reach
 from bridge.errors import StartupError
 from bridge.logs import where
+from storage.errors import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +129,10 @@ class AdminServer:
             return write_problems([str(error)])
         except CommandRefused as refused:
             return write_problems(refused.problems)
+        except StorageError as error:
+            # These texts say what to do, of a full disk for one, and hold nothing that was stored.
+            log.error("command failed", extra={"facts": where(error)})
+            return write_problems([f"the bridge's storage refuses: {error}"])
         except Exception as error:  # noqa: BLE001 - a fault of one command must not end the bridge
             log.error("command failed", extra={"facts": where(error)})
             return write_problems([f"the bridge failed ({type(error).__name__}); see its log"])

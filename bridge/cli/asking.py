@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -35,10 +37,29 @@ _DURATION = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>[smhdw])", re.ASCII)
 def asked(home: Home, command: str, **arguments: Any) -> Json:
     """Return a command's result, from the running bridge or its storage; end with status 1 if it is refused."""
     try:
-        return ask(home, command, os.environ, **arguments)
+        with word_of_waiting():
+            return ask(home, command, os.environ, **arguments)
     except CommandRefused as refused:
         complain(refused.problems)
         raise typer.Exit(EXIT_REFUSED) from None
+
+
+@contextmanager
+def word_of_waiting(seconds: float = 2.0) -> Iterator[threading.Event]:
+    """Say on standard error that an answer takes its time, if it takes longer than so; the event tells that it was."""
+    told = threading.Event()
+
+    def tell() -> None:
+        typer.echo("switchboard: no answer yet; Ctrl-C ends the wait", err=True)
+        told.set()
+
+    timer = threading.Timer(seconds, tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield told
+    finally:
+        timer.cancel()
 
 
 def complain(problems: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from bridge.administration.client import operator
 from bridge.administration.messages import CommandRefused
-from bridge.cli.asking import EXIT_REFUSED, JsonOption, complain, print_json
+from bridge.cli.asking import EXIT_REFUSED, JsonOption, complain, print_json, word_of_waiting
 from bridge.cli.options import DEFAULT_HOME, HomeOption
 
 
@@ -24,7 +24,8 @@ def command(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> Non
     """
     with operator(home) as bridge:
         try:
-            told = bridge.ask("reload")
+            with word_of_waiting():
+                told = bridge.ask("reload")
         except CommandRefused as refused:
             typer.echo("Nothing was changed:", err=True)
             complain(refused.problems)

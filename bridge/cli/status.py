@@ -12,7 +12,7 @@ from rich.console import Console
 
 from bridge.administration.client import operator
 from bridge.administration.messages import Json
-from bridge.cli.asking import JsonOption, print_json
+from bridge.cli.asking import JsonOption, print_json, word_of_waiting
 from bridge.cli.options import DEFAULT_HOME, HomeOption
 from bridge.cli.screen import Screen
 from bridge.cli.status_view import lines_of, view_of
@@ -41,7 +41,8 @@ def command(
     answered, 2 when no bridge runs there.
     """
     with operator(home) as bridge:
-        status = bridge.ask("status")
+        with word_of_waiting():
+            status = bridge.ask("status")
         console = Console()
         if as_json:
             print_json(status)

@@ -20,6 +20,8 @@ def lines_of(status: Json, *, now: int) -> Iterator[str]:
     status = printable_values(status)
     for name in ("version", "npub", "pid", "url", "uptime_seconds"):
         yield f"{name}: {status[name]}"
+    if status.get("stopping"):
+        yield "stopping: yes"
     for name, number in status["figures"].items():
         yield f"figure {name}: {number}"
     for relay in status["relays"]:
@@ -44,8 +46,9 @@ def view_of(status: Json, *, now: int, before: Json | None = None, seconds: floa
         parts += [Text(), _relays(status, now=now)]
     if status["events"]:
         parts += [Text(), _events(status, before, seconds)]
+    title = "switchboard is stopping" if status.get("stopping") else "switchboard"
     color = "red" if status["down"] else "yellow" if status["problems"] else "green"
-    return Panel(Group(*parts), title=Text("switchboard", style="bold"), title_align="left", border_style=color)
+    return Panel(Group(*parts), title=Text(title, style="bold"), title_align="left", border_style=color)
 
 
 def duration(seconds: int) -> str:

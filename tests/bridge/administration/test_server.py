@@ -19,15 +19,18 @@ from bridge.administration.client import NotRunning, operator
 from bridge.administration.messages import MAX_REQUEST_BYTES, CommandRefused, Json, Request
 from bridge.administration.server import AdminLimits, AdminServer
 from bridge.errors import StartupError
+from storage.errors import StorageFailed
 from tests.support.deadline import within
 
 STATUS = b'{"command":"status","arguments":{}}\n'
 
 
 async def echo(request: Request) -> Json:
-    """Answer with the command; `fail` fails, `refuse` is refused."""
+    """Answer with the command; `fail` fails, `refuse` is refused, `write` finds no room."""
     if request.command == "fail":
         raise ZeroDivisionError("secret")
+    if request.command == "write":
+        raise StorageFailed("the database refused to write: database or disk is full")
     if request.command == "refuse":
         raise CommandRefused(["not so"])
     return {"command": request.command}
@@ -95,6 +98,12 @@ async def test_fault_of_a_command_is_told_without_its_text_and_ends_nothing(
         assert await asyncio.to_thread(ask, tmp_path, "again") == {"command": "again"}
     assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == ["command failed"]
     assert "secret" not in caplog.text
+
+
+async def test_storage_that_refuses_is_told_in_its_own_words(tmp_path: Path) -> None:
+    async with within(), a_server(tmp_path):
+        with pytest.raises(CommandRefused, match="database or disk is full"):
+            await asyncio.to_thread(ask, tmp_path, "write")
 
 
 async def test_home_without_a_bridge_is_told_so(tmp_path: Path) -> None:

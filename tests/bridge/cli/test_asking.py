@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from bridge.cli.asking import asked, complain, day, moment, print_fact, print_table, read_duration
+from bridge.cli.asking import asked, complain, day, moment, print_fact, print_table, read_duration, word_of_waiting
 from bridge.home import Home
 from tests.support.bridges import a_home, bridge_settings
 
@@ -56,6 +56,15 @@ def test_terminal_shows_every_value_in_one_piece(
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if npub in line]
     assert [line for line in lines if "17e9148349ceedbb" in line]
+
+
+def test_wait_is_told_when_it_is_long_and_only_then(capsys: pytest.CaptureFixture[str]) -> None:
+    with word_of_waiting(3600) as told:
+        pass
+    assert (told.is_set(), capsys.readouterr().err) == (False, "")
+    with word_of_waiting(0) as told:
+        assert told.wait(30)
+    assert "no answer yet" in capsys.readouterr().err
 
 
 def test_refusal_is_told_and_ends_with_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

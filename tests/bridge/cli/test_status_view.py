@@ -95,6 +95,12 @@ def test_durations_have_two_units(seconds: int, shown: str) -> None:
     assert duration(seconds) == shown
 
 
+def test_bridge_that_stops_says_so() -> None:
+    assert "stopping: yes" in lines_of(a_status(stopping=True), now=NOW)
+    assert "switchboard is stopping" in page(a_status(stopping=True))
+    assert "stopping" not in page(a_status(stopping=False))
+
+
 def test_words_of_relays_command_no_terminal_and_make_no_lines() -> None:
     relay = {"url": "wss://b", "connected_since": None, "failures": 1, "last_error": "x\x1b[2J\npid: 1", "waiting": 0}
     status = a_status(relays=[relay], problems={"turn": "\x9b2J\u2028"})
