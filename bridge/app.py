@@ -175,7 +175,7 @@ async def _build(
     )
     here, conditions = _OwnRelay(), Conditions()
     keeper = TurnSecretKeeper(storage.secrets, clock=clock, entropy=entropy)
-    rules = managed_rules(settings, home)
+    rules = managed_rules(settings, home, takes_any_certificate=True)
     coturn = ManagedCoturn(rules, keeper=keeper, conditions=conditions, clock=clock, entropy=entropy)
     chain = ProviderChain(
         _chain_rules(settings, home, http, coturn), clock=clock, entropy=entropy, conditions=conditions
@@ -210,7 +210,7 @@ async def _build(
 
 
 def _chain_rules(settings: Settings, home: Home, http: HttpClient, coturn: ManagedCoturn) -> ChainRules:
-    return chain_rules(settings.turn, home, http, None if managed_rules(settings, home) is None else coturn)
+    return chain_rules(settings.turn, home, http, coturn if none_because(settings) is None else None)
 
 
 def _endpoint(settings: Settings, around: Surroundings, core: Core) -> RelayEndpoint:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import logging
 import ssl
 
+from cryptography import x509
+
 from bridge.turn.managed.configuration import Certificate
 
 log = logging.getLogger(__name__)
+
+SOON_SECONDS = 3 * 86400
+"""A certificate that ends within that time should have been renewed long ago."""
 
 Stamp = tuple[tuple[int, int, int], ...]
 
@@ -32,12 +37,36 @@ def trouble_with_certificate(certificate: Certificate) -> str | None:
     return None
 
 
+def _end_of(certificate: Certificate) -> int | None:
+    try:
+        read = x509.load_pem_x509_certificate(certificate.certificate.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return int(read.not_valid_after_utc.timestamp())
+
+
 class CertificateWatch:
     """Tells when new files can be used."""
 
     def __init__(self, certificate: Certificate) -> None:
         self._certificate = certificate
         self._used = self._judged = self._stamp()
+        self._trouble = trouble_with_certificate(certificate)
+        self._ends = None if self._trouble else _end_of(certificate)
+
+    @property
+    def is_usable(self) -> bool:
+        """Tell whether the files, as they were judged last, belong together."""
+        return self._trouble is None
+
+    def problem(self, now: int) -> str | None:
+        """Return what is wrong with the files as they were judged last; `now` in seconds since the epoch."""
+        if self._trouble is not None:
+            return f"turn.managed.certificate_file and certificate_key_file: {self._trouble}"
+        if self._ends is None or self._ends - now > SOON_SECONDS:
+            return None
+        when = "has ended" if self._ends <= now else "ends within three days"
+        return f"{self._certificate.certificate} {when}: renew it, and coturn reads it by itself"
 
     def is_renewed(self) -> bool:
         """Tell whether there are other files than at the last time, and whether they belong together.
@@ -45,15 +74,16 @@ class CertificateWatch:
         A certificate and its key are replaced one after the other, so a pair that does not fit may soon.
         """
         stamp = self._stamp()
-        if stamp in (self._used, self._judged):
+        if stamp == self._judged:
             return False
         self._judged = stamp
-        trouble = trouble_with_certificate(self._certificate)
-        if trouble is not None:
-            log.warning("new certificate not used", extra={"facts": {"problem": trouble}})
+        self._trouble = trouble_with_certificate(self._certificate)
+        if self._trouble is not None:
+            log.warning("new certificate not used", extra={"facts": {"problem": self._trouble}})
             return False
-        self._used = stamp
-        return True
+        self._ends = _end_of(self._certificate)
+        is_other, self._used = stamp != self._used, stamp
+        return is_other
 
     def _stamp(self) -> Stamp | None:
         try:

@@ -26,14 +26,18 @@ _LOOPBACK: tuple[Address, ...] = (ip_address("127.0.0.1"),)
 _STUN_PORT = 3478
 
 
-def managed_rules(settings: Settings, home: Home) -> ManagedRules | None:
+def managed_rules(settings: Settings, home: Home, *, takes_any_certificate: bool = False) -> ManagedRules | None:
     """Return how a coturn of our own is run; None when none is wanted, or none can be and nobody asked for it by name.
 
-    Raise `StartupError` for one that is named and cannot be, and for a certificate that is none.
+    Raise `StartupError` for one that is named and cannot be, and for a certificate that is none, unless any is taken:
+    a bridge starts without TLS for TURN rather than not at all.
     """
     problem = none_because(settings)
     if problem is None:
-        return _rules(settings, home)
+        rules = _rules(settings, home)
+        if not takes_any_certificate:
+            _check(rules.plan.certificate)
+        return rules
     if ProviderKind.MANAGED in settings.turn.providers:
         raise StartupError(f'turn.providers names "{ProviderKind.MANAGED.value}": {problem}')
     return None
@@ -96,13 +100,15 @@ def _addresses(settings: Settings) -> tuple[Address, ...]:
 def _certificate(managed: ManagedSettings, home: Home) -> Certificate | None:
     if not managed.certificate_file:
         return None
-    certificate = Certificate(
+    return Certificate(
         (home.path / managed.certificate_file).absolute(), (home.path / managed.certificate_key_file).absolute()
     )
-    trouble = trouble_with_certificate(certificate)
+
+
+def _check(certificate: Certificate | None) -> None:
+    trouble = None if certificate is None else trouble_with_certificate(certificate)
     if trouble is not None:
         raise StartupError(f"turn.managed.certificate_file and certificate_key_file: {trouble}")
-    return certificate
 
 
 def _stun_server(url: str) -> tuple[str, int] | None:

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 NAME = "managed"
 CONDITION = "coturn"
+CERTIFICATE = "coturn.certificate"
+"""Condition of its own: without TLS coturn still serves most."""
 
 START_SECONDS = 10.0
 """Time that coturn has to answer for the first time."""
@@ -112,7 +114,9 @@ class ManagedCoturn:
         valid_seconds = rules.ages.valid_seconds
         username = coturn_username(user, now + valid_seconds)
         password = coturn_password(secrets.signing.encode(), username)
-        return TurnCredentials(username, password, rules.urls or turn_urls(plan), valid_seconds, stun_urls(plan))
+        is_without_tls = plan.certificate is None and rules.plan.certificate is not None
+        urls = tuple(url for url in rules.urls if not (is_without_tls and url.startswith("turns:")))
+        return TurnCredentials(username, password, urls or turn_urls(plan), valid_seconds, stun_urls(plan))
 
     async def settled(self) -> None:
         """Wait until it answers, or the first attempt to have it so has failed."""
@@ -126,6 +130,7 @@ class ManagedCoturn:
             rules = self._rules
             if rules is None:
                 self._conditions.set(CONDITION, None)
+                self._conditions.set(CERTIFICATE, None)
                 self._settled.set()
                 await self._stirred.wait()
                 continue
@@ -153,6 +158,11 @@ class ManagedCoturn:
     async def _attempt(self, rules: ManagedRules) -> str | None:
         """Run coturn once; return why it no longer runs, or None when it is to run otherwise."""
         plan = await self._place(rules)
+        certificate = CertificateWatch(plan.certificate) if plan.certificate else None
+        if certificate is not None and not certificate.is_usable:
+            # coturn would start with it, and end every TLS handshake.
+            plan = replace(plan, certificate=None)
+        self._conditions.set(CERTIFICATE, certificate.problem(self._clock.now()) if certificate else None)
         await end_orphan(plan)
         trouble = trouble_with(plan)
         if trouble is not None:
@@ -168,7 +178,7 @@ class ManagedCoturn:
                     self._up(plan, secrets)
                     remarks.is_up = True
                     log.info("coturn answers", extra={"facts": {"process": child.pid, "port": plan.port}})
-                    problem = await self._watch(child, plan, reading)
+                    problem = await self._watch(child, plan, reading, certificate)
                 status = await child.end(is_hung=problem is not None)
         finally:
             await child.end()
@@ -200,9 +210,10 @@ class ManagedCoturn:
         self._away_since = None
         self._conditions.set(CONDITION, None)
 
-    async def _watch(self, child: Child, plan: Plan, reading: asyncio.Task[None]) -> str | None:
+    async def _watch(
+        self, child: Child, plan: Plan, reading: asyncio.Task[None], certificate: CertificateWatch | None
+    ) -> str | None:
         """Return what is wrong with it when something is; None when it is to run otherwise."""
-        certificate = CertificateWatch(plan.certificate) if plan.certificate else None
         asked_at, missed = self._clock.monotonic(), 0
         while (rules := self._rules) is not None and not await self._is_stirred(rules.probe_seconds):
             if await child.answers(seconds=ANSWER_SECONDS, entropy=self._entropy):
@@ -212,15 +223,23 @@ class ManagedCoturn:
                 missed += 1
             if missed == MISSES:
                 return "does not answer any more"
-            if certificate is not None and certificate.is_renewed():
+            if certificate is not None and self._is_renewed(certificate):
+                if plan.certificate is None:
+                    log.warning("there is a certificate now, coturn starts anew")
+                    return None
                 child.read_certificate_again()
                 log.info("coturn reads its new certificate")
             if self._clock.monotonic() - asked_at >= DISCOVER_SECONDS:
                 asked_at = self._clock.monotonic()
-                if await self._place(rules) != plan:
+                if replace(await self._place(rules), certificate=plan.certificate) != plan:
                     log.warning("our address has changed, coturn starts anew")
                     return None
         return "ended" if reading.done() else None
+
+    def _is_renewed(self, certificate: CertificateWatch) -> bool:
+        is_renewed = certificate.is_renewed()
+        self._conditions.set(CERTIFICATE, certificate.problem(self._clock.now()))
+        return is_renewed
 
     async def _place(self, rules: ManagedRules) -> Plan:
         """Return the plan with what the settings leave to be found."""

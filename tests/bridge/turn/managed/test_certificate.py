@@ -8,6 +8,7 @@ import pytest
 
 from bridge.turn.managed.certificate import CertificateWatch, trouble_with_certificate
 from bridge.turn.managed.configuration import Certificate
+from client.clock import SystemClock
 from tests.support.authority import Authority
 
 
@@ -69,3 +70,30 @@ def test_half_of_a_renewal_is_told_once(
     authority.issue("turn.test", files.certificate, tmp_path / "new.key")
     assert [watch.is_renewed() for _ in range(3)] == [False] * 3
     assert [record.message for record in caplog.records] == ["new certificate not used"]
+
+
+def test_end_of_a_certificate_is_told_before_it_comes(files: Certificate) -> None:
+    watch, now = CertificateWatch(files), SystemClock().now()  # it is made for a day
+    assert watch.problem(now - 3 * 86400) is None
+    assert watch.problem(now) == f"{files.certificate} ends within three days: renew it, and coturn reads it by itself"
+    assert "has ended" in (watch.problem(now + 2 * 86400) or "")
+
+
+def test_problem_stays_until_the_files_belong_together(files: Certificate, authority: Authority) -> None:
+    whole = files.key.read_bytes()
+    files.key.write_text("no PEM")
+    watch, before = CertificateWatch(files), SystemClock().now() - 5 * 86400
+    assert "the key that belongs to it" in (watch.problem(before) or "")
+    files.key.write_bytes(whole)
+    assert watch.is_renewed()
+    assert watch.problem(before) is None
+
+
+def test_refused_renewal_that_is_taken_back_is_no_problem_any_more(files: Certificate, tmp_path: Path) -> None:
+    watch, before = CertificateWatch(files), SystemClock().now() - 5 * 86400
+    files.key.rename(tmp_path / "aside.key")
+    assert not watch.is_renewed()
+    assert watch.problem(before) is not None
+    (tmp_path / "aside.key").rename(files.key)
+    assert not watch.is_renewed()
+    assert watch.problem(before) is None

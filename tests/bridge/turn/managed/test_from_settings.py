@@ -155,7 +155,12 @@ def test_secret_lives_at_least_as_long_as_what_it_signs(home: Home) -> None:
     assert (rules.ages.change_seconds, rules.ages.valid_seconds) == (5000, 5000)
 
 
-def test_certificate_that_is_none_stops_the_start_and_its_settings_are_named(home: Home) -> None:
+def test_certificate_that_is_none_is_refused_and_its_settings_are_named(home: Home) -> None:
     settings = settings_with(certificate_file="turn.crt", certificate_key_file="turn.key", hostname="turn.example.org")
     with pytest.raises(StartupError, match=r"certificate_file and certificate_key_file: .*turn\.crt cannot be read"):
         managed_rules(settings, home)
+
+
+def test_bridge_starts_with_a_certificate_that_is_none(home: Home) -> None:
+    settings = settings_with(certificate_file="turn.crt", certificate_key_file="turn.key", hostname="turn.example.org")
+    assert managed_rules(settings, home, takes_any_certificate=True) is not None

@@ -18,15 +18,18 @@ from bridge.conditions import Conditions
 from bridge.errors import ProviderFailed
 from bridge.turn.coturn import coturn_password
 from bridge.turn.managed.child import find_program
+from bridge.turn.managed.configuration import Certificate
+from bridge.turn.managed.reach import free_port
 from bridge.turn.managed.rules import ManagedRules
 from bridge.turn.managed.secret import TurnSecretKeeper, TurnSecrets
-from bridge.turn.managed.server import CONDITION, PATIENCE_SECONDS, ManagedCoturn
+from bridge.turn.managed.server import CERTIFICATE, CONDITION, PATIENCE_SECONDS, ManagedCoturn
 from client.clock import Clock, SystemClock
 from client.entropy import SystemEntropy
 from storage.encryption import KeyRing
 from storage.errors import StorageFailed
 from storage.sqlite import SqliteStorage, open_storage
 from tests.bridge.turn.managed.plans import LOOPBACK, a_plan, rules_for
+from tests.support.authority import Authority
 from tests.support.clock import FixedClock
 from tests.support.deadline import within
 from tests.support.turn_client import turn_client
@@ -285,3 +288,47 @@ async def test_it_shows_no_secret(tmp_path: Path, storage: SqliteStorage, condit
         for shown in (repr(server), repr(credentials), repr(secrets)):
             assert secrets.signing not in shown
             assert credentials.password not in shown
+
+
+async def test_pair_that_cannot_be_used_takes_tls_away_until_it_is_mended(
+    tmp_path: Path, storage: SqliteStorage, conditions: Conditions
+) -> None:
+    files = Certificate(tmp_path / "turn.crt", tmp_path / "turn.key")
+    Authority().issue("turn.test", files.certificate, files.key)
+    whole = files.certificate.read_bytes()
+    files.certificate.write_text("no PEM")
+    plan = a_plan(tmp_path, certificate=files, tls_port=free_port(LOOPBACK))
+    configured = ("turn:turn.test", "turns:turn.test")
+    async with running(a_server(rules_for(plan, urls=configured), storage, conditions, _Earlier())) as server:
+        assert (await server.credentials(user=USER, now=NOW)).urls == configured[:1]
+        server.adopt(rules_for(plan))
+        assert await allocates(server)
+        assert [*conditions.problems] == [CERTIFICATE]
+        files.certificate.write_bytes(whole)
+        await until(lambda: server.plan is not None and server.plan.certificate)
+        credentials = await server.credentials(user=USER, now=NOW)
+        assert f"turns:127.0.0.1:{plan.tls_port}?transport=tcp" in credentials.urls
+        assert conditions.problems == {}
+
+
+async def test_refused_renewal_is_a_condition_while_coturn_keeps_the_old_pair(
+    tmp_path: Path, storage: SqliteStorage, conditions: Conditions
+) -> None:
+    files = Certificate(tmp_path / "turn.crt", tmp_path / "turn.key")
+    Authority().issue("turn.test", files.certificate, files.key)
+    plan = a_plan(tmp_path, certificate=files, tls_port=free_port(LOOPBACK))
+    async with running(a_server(rules_for(plan), storage, conditions, _Earlier())) as server:
+        assert conditions.problems == {}
+        files.certificate.write_text("no PEM")
+        await until(lambda: CERTIFICATE in conditions.problems)
+        assert server.plan == plan
+        os.kill(child_of(tmp_path), signal.SIGKILL)
+        await until(lambda: server.plan is not None and server.plan.certificate is None)
+        assert not any(url.startswith("turns:") for url in (await server.credentials(user=USER, now=NOW)).urls)
+
+
+class _Earlier(SystemClock):
+    """A clock by which a new certificate does not end soon."""
+
+    def now(self) -> int:
+        return super().now() - 5 * 86400
