@@ -25,6 +25,7 @@ from bridge.settings.reading import parse_settings
 from bridge.settings.rendering import render
 from bridge.settings.tree import Settings
 from bridge.settings.turn import ProviderKind
+from bridge.turn.managed.from_settings import none_because
 from client.entropy import SystemEntropy
 from nips.keys import SecretKey
 from storage.database_file import holds_data
@@ -221,7 +222,9 @@ class _Words:
         """Say what coturn needs, or that there are no credentials yet."""
         turn = self._settings.turn
         if not turn.providers:
-            self._say(f"No TURN server yet: set [turn] in relay.toml, or see it all work with `{typed('demo')}`.")
+            missing = none_because(self._settings)
+            found = "a coturn of its own will run along" if missing is None else f"none yet, {missing}"
+            self._say(f"TURN server: {found}; set [turn] in relay.toml, or see it all work with `{typed('demo')}`.")
         else:
             secret_file = self._home.path / turn.coturn.secret_files[0]
             self._say(f"coturn needs: use-auth-secret, and static-auth-secret= the text in {secret_file}.")

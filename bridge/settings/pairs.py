@@ -130,6 +130,33 @@ _MANAGED_TURN = (
     ),
 )
 
+
+def _coturn_addresses(settings: Settings) -> tuple[str, ...]:
+    """Return where a coturn of our own listens; what the routes say of that is not known here."""
+    turn = settings.turn
+    is_wanted = ProviderKind.MANAGED in turn.providers or (not turn.providers and turn.managed.enabled)
+    if not is_wanted or turn.managed.addresses:
+        return turn.managed.addresses if is_wanted else ()
+    return ("by its routes",) if settings.bridge.public_url or settings.upstream.relays else ("127.0.0.1",)
+
+
+def _listening(settings: Settings, key: str) -> tuple[str, ...]:
+    if key.startswith("turn.managed."):
+        return _coturn_addresses(settings)
+    return (str(value_of(settings, key.replace(".port", ".host"))),)
+
+
+def _apart(key: str, other: str, fix: str) -> Pair:
+    """Ask for two ports where both listen at one address; 0 is any port, or none."""
+
+    def fits(settings: Settings) -> bool:
+        port, hosts, others = value_of(settings, key), _listening(settings, key), _listening(settings, other)
+        meet = bool({*hosts} & {*others}) or bool(hosts and others and {*hosts, *others} & {*EVERY_ADDRESS})
+        return not port or port != value_of(settings, other) or not meet
+
+    return Pair((key, other), fits, fix)
+
+
 PAIRS = (
     _at_most("relay.max_event_bytes", "relay.max_message_bytes"),
     _at_most("relay.max_message_bytes", "relay.max_unsent_bytes"),
@@ -163,6 +190,9 @@ PAIRS = (
     _needs(ProviderKind.COTURN, "secret_files", "name the file with coturn's static-auth-secret"),
     _needs(ProviderKind.STATIC, "urls", "write the TURN server's addresses"),
     *_MANAGED_TURN,
+    _apart("metrics.port", "relay.port", "write another port, or 0 for any that is free"),
+    _apart("turn.managed.port", "relay.port", "write another port: coturn listens for TCP too"),
+    _apart("turn.managed.port", "metrics.port", "write another port than that of metrics: coturn listens for TCP too"),
     _needs(ProviderKind.CLOUDFLARE, "key_id", "write the id of the TURN key"),
     _needs(ProviderKind.TWILIO, "account_sid", "write the account's SID"),
     _needs(ProviderKind.METERED, "endpoint", "write the address of your app's API"),

@@ -31,6 +31,14 @@ _HIDDEN = (
     (re.compile(r"[\w+/-]{20,}=*"), "…"),  # nonces, keys, anything that could be one
 )
 _BAD = re.compile(r"\b(FATAL|Cannot (bind|find config|create)|CONFIG ERROR|Bad configuration)", re.IGNORECASE)
+_CHATTER = re.compile(
+    r"^(INFO: )?(=|RFC |Version |Max |Due to |OpenSSL |Default |Domain |Config file found|pid file|IO method|Total |"
+    r"Relay address|Listener address|IPv[46]\. .*(opened|connected)|"
+    r"(TLS|DTLS|TURN/STUN ALPN|GCM|SQLite|Redis|PostgreSQL|MySQL|MongoDB|Third-party|SCTP)\b.*"
+    r"(supported|success|version))",
+    re.IGNORECASE,
+)
+"""What it says of itself at every start, which explains nothing."""
 
 
 class Remarks:
@@ -60,8 +68,9 @@ class Remarks:
         text = fit_for_log(raw.decode(errors="replace"))
         if not text:
             return
-        self.last.append(text)
         is_bad = bool(_BAD.search(text))
+        if is_bad or not _CHATTER.match(text):
+            self.last.append(text)
         if (self.is_up or is_bad) and self._may_speak():
             log.log(logging.WARNING if is_bad else logging.DEBUG, "coturn says", extra={"facts": {"line": text}})
 

@@ -49,7 +49,8 @@ PATIENCE_SECONDS = 30.0
 DISCOVER_SECONDS = 300.0
 """Between questions about our address: that of a home changes every day."""
 
-RESTART = BackoffLimits(first_seconds=0.5, cap_seconds=60)
+RESTART = BackoffLimits(first_seconds=0.5, cap_seconds=60, lived_seconds=2 * START_SECONDS)
+"""One that never answers is given up after half of what counts as having lived."""
 _EAGERNESS = 1024
 """Delays are spread over so many steps of their upper half."""
 
@@ -124,10 +125,12 @@ class ManagedCoturn:
 
     async def run(self) -> None:
         """Keep coturn running until cancelled, and end it then."""
-        backoff = Backoff(RESTART)
+        backoff, rules = Backoff(RESTART), self._rules
         while True:
             self._stirred.clear()
-            rules = self._rules
+            if rules is not self._rules:
+                rules = self._rules
+                backoff.failures = 0  # they failed under others
             if rules is None:
                 self._conditions.set(CONDITION, None)
                 self._conditions.set(CERTIFICATE, None)

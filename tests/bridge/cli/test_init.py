@@ -290,6 +290,7 @@ def test_words_are_printed_as_they_are(tmp_path: Path) -> None:
 def test_hints_call_the_program_as_the_person_does(tmp_path: Path) -> None:
     home = tmp_path / "home"
     made = switchboard("init", "--home", str(home), SWITCHBOARD_PROGRAM="./run")
+    assert "TURN server: a coturn of its own will run along; " in made.stdout  # it is installed where tests run
     assert "set [turn] in relay.toml, or see it all work with `./run demo`.\n" in made.stdout
     assert made.stdout.endswith(f"Next: ./run --home {home}\n")
     again = switchboard("init", "--home", str(home), SWITCHBOARD_PROGRAM="./run")

@@ -87,9 +87,16 @@ def test_no_more_than_so_many_lines_a_minute_are_logged_and_the_others_counted(
 def test_introduction_is_kept_for_the_case_that_it_fails_and_not_logged(said: pytest.LogCaptureFixture) -> None:
     remarks = Remarks(FixedClock())
     for number in range(LAST_LINES + 3):
-        remarks.feed(f"TLS {number} supported\n".encode())
+        remarks.feed(f"fault {number}\n".encode())
     assert lines_in(said) == []
-    assert list(remarks.last) == [f"TLS {number} supported" for number in range(3, LAST_LINES + 3)]
+    assert list(remarks.last) == [f"fault {number}" for number in range(3, LAST_LINES + 3)]
+
+
+def test_what_it_says_at_every_start_is_not_told_as_the_reason_for_its_end() -> None:
+    remarks = Remarks(FixedClock())
+    remarks.feed(b"0: : Cannot create socket\n0: : Total General servers: 2\n0: : IO method (admin thread): epoll\n")
+    remarks.feed(b"0: : IO method (auth thread): epoll\n0: : TLS 1.3 supported\n0: : SQLite DB connection success\n")
+    assert list(remarks.last) == ["Cannot create socket"]
 
 
 def test_what_keeps_it_from_working_is_a_warning(said: pytest.LogCaptureFixture) -> None:

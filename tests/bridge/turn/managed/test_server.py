@@ -248,6 +248,20 @@ async def test_other_rules_need_not_wait_for_the_next_attempt(
         assert await allocates(server)
 
 
+async def test_failures_under_other_rules_do_not_delay_the_next_attempts(
+    tmp_path: Path, storage: SqliteStorage, conditions: Conditions, caplog: pytest.LogCaptureFixture
+) -> None:
+    def delays() -> list[float]:
+        return [one.facts["retry_in_seconds"] for one in caplog.records if one.message == "coturn is away"]  # type: ignore[attr-defined]
+
+    async with running(a_server(rules_for(a_plan(tmp_path), program="/nothing"), storage, conditions)) as server:
+        await until(lambda: len(delays()) == 3)
+        server.adopt(rules_for(a_plan(tmp_path), program=str(tmp_path / "nothing either")))
+        await until(lambda: len(delays()) == 4)
+    assert delays()[2] >= 1
+    assert delays()[3] <= 0.5
+
+
 class FailingKeeper(TurnSecretKeeper):
     """Stands in for a storage that fails, once."""
 
