@@ -59,6 +59,8 @@ class HttpRequest:
     body: bytes | None = field(default=None, repr=False)
     seconds: float = 10
     """Time for all of it: name, connection, request and whole reply."""
+    connect_seconds: float | None = None
+    """Time for a new connection within that, so that some is left for another attempt; None: all of it."""
     max_bytes: int = 65_536
     """Bytes of the reply's body."""
 
@@ -132,6 +134,7 @@ async def _exchange(session: aiohttp.ClientSession, request: HttpRequest) -> Htt
         headers=request.headers,
         data=request.body,
         allow_redirects=False,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=request.connect_seconds),
     ) as reply:
         body = bytearray()
         async for part in reply.content.iter_chunked(_READ_BYTES):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,6 +101,28 @@ async def test_compressed_body_is_not_unpacked(client: HttpClient) -> None:
 async def test_server_that_does_not_answer_is_given_up_in_time(client: HttpClient) -> None:
     async with raw_server(SLOW) as server:
         assert await fault_of(client, a_request(server.url, seconds=0.05)) is HttpFault.LATE
+
+
+async def test_connection_that_does_not_come_about_leaves_time_for_another_attempt(client: HttpClient) -> None:
+    with socket.socket() as full, ExitStack() as others:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        # Nobody accepts: after these the kernel answers no further one.
+        for _ in range(4):
+            other = others.enter_context(socket.socket())
+            other.setblocking(False)
+            other.connect_ex(full.getsockname())
+        request = replace(a_request(f"http://127.0.0.1:{full.getsockname()[1]}", seconds=300), connect_seconds=0.1)
+        async with within(20):
+            assert await fault_of(client, request) is HttpFault.LATE
+
+
+async def test_connection_that_came_about_has_the_whole_time(client: HttpClient) -> None:
+    began = asyncio.get_running_loop().time()
+    async with raw_server(SLOW) as server:
+        request = replace(a_request(server.url, seconds=0.6), connect_seconds=0.2)
+        assert await fault_of(client, request) is HttpFault.LATE
+    assert asyncio.get_running_loop().time() - began > 0.5
 
 
 async def test_body_that_trickles_counts_against_the_same_deadline(client: HttpClient) -> None:

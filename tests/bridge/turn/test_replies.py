@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import ProviderFailed
-from bridge.http import HttpClient, HttpReply
-from bridge.turn.replies import MAX_REPLY_BYTES, Answer
+from bridge.http import HttpClient, HttpFailed, HttpFault, HttpReply, HttpRequest
+from bridge.turn.replies import MAX_REPLY_BYTES, Answer, Terms, fetched
 from tests.bridge.turn.providers import REMOTE, USER, a_provider, terms
 from tests.support.raw_http import Answer as Script
 from tests.support.raw_http import RawServer, raw_server, reply
@@ -270,3 +270,24 @@ def test_no_answer_raises_anything_but_the_failure(value: object) -> None:
     except ProviderFailed:
         return
     assert all(0 < len(text.encode()) <= 512 and text.isprintable() for text in (*login, *urls))
+
+
+class Recorded:
+    """Takes requests down, and answers none."""
+
+    def __init__(self) -> None:
+        self.requests: list[HttpRequest] = []
+
+    async def fetch(self, request: HttpRequest) -> HttpReply:
+        """Fail as a provider does that is not there."""
+        self.requests.append(request)
+        raise HttpFailed(HttpFault.LATE)
+
+
+async def test_connection_leaves_half_of_the_time_for_another_attempt() -> None:
+    recorded = Recorded()
+    terms = Terms(http=recorded, urls=(), requested_seconds=2000, told_seconds=1000, deadline_seconds=4)
+    with pytest.raises(ProviderFailed, match="no answer in time") as failed:
+        await fetched(terms, HttpRequest(method="POST", url="https://turn.example/", seconds=4))
+    assert failed.value.may_pass
+    assert [request.connect_seconds for request in recorded.requests] == [2]
