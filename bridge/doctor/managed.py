@@ -55,7 +55,7 @@ async def managed_provider(subject: Subject) -> TurnProvider | Finding:
         found = f"no TURN server: {none_because(subject.settings)}; clients whose networks need a relay cannot call"
         fix = 'docs/operator.md, "TURN without a provider", or name one in turn.providers'
         return warning(FAMILY, "turn.providers", found, fix)
-    if not await _is_running(subject):
+    if not rules.plan.addresses or not await _is_running(subject):
         return _ports(rules)
     if not rules.plan.port:
         return skipped(FAMILY, NAME, "its port is any that is free, and not known here")
@@ -75,7 +75,7 @@ async def _is_running(subject: Subject) -> bool:
 def _ports(rules: ManagedRules) -> Finding:
     trouble = trouble_with(rules.plan)
     if trouble is not None:
-        return problem(FAMILY, NAME, trouble, "stop the other program, or write another port into [turn.managed]")
+        return problem(FAMILY, NAME, trouble, "see [turn.managed]: addresses and ports")
     return ok(FAMILY, NAME, "its ports are free; it runs as long as the bridge does")
 
 

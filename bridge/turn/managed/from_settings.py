@@ -16,7 +16,7 @@ from bridge.turn.managed.child import PROGRAM, find_program
 from bridge.turn.managed.configuration import Certificate, Plan
 from bridge.turn.managed.peers import Address
 from bridge.turn.managed.reach import route_addresses
-from bridge.turn.managed.rules import ManagedRules
+from bridge.turn.managed.rules import ManagedRules, placed
 from bridge.turn.managed.secret import SecretAges
 
 PID_FILE = "coturn.pid"
@@ -52,20 +52,17 @@ def none_because(settings: Settings) -> str | None:
         return "turn.managed.enabled is false"
     if find_program() is None:
         return HOW_TO_INSTALL
-    if not _addresses(settings):
-        return "this machine has no default route: write its address into turn.managed.addresses"
     return None
 
 
 def _rules(settings: Settings, home: Home) -> ManagedRules:
     turn, managed = settings.turn, settings.turn.managed
-    program, addresses = find_program(), _addresses(settings)
+    program = find_program()
     assert program is not None, "otherwise there would be a reason for none"
-    outside = {address.version: address for address in map(ip_address, managed.external_addresses)}
-    first = {address.version: address for address in reversed(addresses)}
+    outside = tuple(map(ip_address, managed.external_addresses))
     plan = Plan(
-        addresses=addresses,
-        external=tuple((told, first[version]) for version, told in outside.items() if version in first),
+        addresses=(),
+        external=(),
         port=managed.port,
         tls_port=managed.tls_port,
         certificate=_certificate(managed, home),
@@ -81,11 +78,13 @@ def _rules(settings: Settings, home: Home) -> ManagedRules:
     valid_seconds = turn.requested_ttl_seconds
     return ManagedRules(
         program=program,
-        plan=plan,
+        plan=placed(plan, _addresses(settings), outside),
         ages=SecretAges(max(managed.rekey_seconds, valid_seconds), valid_seconds),
         urls=managed.urls,
         probe_seconds=managed.probe_seconds,
         discover_from=_stun_server(managed.discover_from),
+        is_on_routes=not managed.addresses and _is_public(settings),
+        outside=outside,
     )
 
 
@@ -93,8 +92,11 @@ def _addresses(settings: Settings) -> tuple[Address, ...]:
     configured = settings.turn.managed.addresses
     if configured:
         return tuple(map(ip_address, configured))
-    is_public = settings.bridge.public_url or settings.upstream.relays
-    return route_addresses() if is_public else _LOOPBACK
+    return route_addresses() if _is_public(settings) else _LOOPBACK
+
+
+def _is_public(settings: Settings) -> bool:
+    return bool(settings.bridge.public_url or settings.upstream.relays)
 
 
 def _certificate(managed: ManagedSettings, home: Home) -> Certificate | None:

@@ -17,6 +17,9 @@ _IPV6_ADDR_PREFERENCES, _PREFER_PUBLIC = 72, 2
 """linux/in6.h. Otherwise the kernel prefers addresses that it changes every day (RFC 5014 §3)."""
 
 
+NO_ROUTE = "this machine has no default route: coturn starts once there is, or name turn.managed.addresses"
+
+
 def route_addresses() -> tuple[Address, ...]:
     """Return the machine's own addresses on its default routes: IPv4, and IPv6 if others reach it there."""
     found = (address for family, target in _FAR_AWAY if (address := _source(family, target)) is not None)
@@ -41,6 +44,8 @@ def trouble_with(plan: Plan) -> str | None:
     coturn itself would not say: it shares a port with whoever of the same user shares it (SO_REUSEPORT), and half of
     the clients would come to the other.
     """
+    if not plan.addresses:
+        return NO_ROUTE
     for address, port, kind in _places(plan):
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
         with socket.socket(family, kind) as trial:

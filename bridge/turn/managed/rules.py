@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.turn.managed.configuration import Plan
 from bridge.turn.managed.peers import Address
@@ -24,6 +24,18 @@ class ManagedRules:
     """It is asked whether it still answers so often."""
     discover_from: tuple[str, int] | None = None
     """Host and port of a STUN server that tells under which address the outside sees us; None: nobody is asked."""
+    is_on_routes: bool = False
+    """Its addresses are those of the default routes, which come and change while the bridge runs."""
+    outside: tuple[Address, ...] = ()
+    """What the outside sees, as it is configured."""
+
+
+def placed(plan: Plan, addresses: tuple[Address, ...], outside: Sequence[Address]) -> Plan:
+    """Return the plan at other addresses; what is seen outside is meant for the first of its family."""
+    told = {address.version: address for address in outside}
+    first = {address.version: address for address in reversed(addresses)}
+    pairs = tuple((address, first[version]) for version, address in told.items() if version in first)
+    return replace(plan, addresses=addresses, external=pairs)
 
 
 def turn_urls(plan: Plan) -> tuple[str, ...]:

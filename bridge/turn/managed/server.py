@@ -19,9 +19,9 @@ from bridge.turn.managed.child import Child
 from bridge.turn.managed.configuration import Plan
 from bridge.turn.managed.discovery import Discovery
 from bridge.turn.managed.orphan import end_orphan
-from bridge.turn.managed.reach import free_port, trouble_with
+from bridge.turn.managed.reach import free_port, route_addresses, trouble_with
 from bridge.turn.managed.remarks import Remarks
-from bridge.turn.managed.rules import ManagedRules, stun_urls, turn_urls
+from bridge.turn.managed.rules import ManagedRules, placed, stun_urls, turn_urls
 from bridge.turn.managed.secret import TurnSecretKeeper, TurnSecrets
 from bridge.turn.provider import TurnCredentials
 from client.backoff import Backoff, BackoffLimits
@@ -102,8 +102,7 @@ class ManagedCoturn:
     def adopt(self, rules: ManagedRules | None) -> None:
         """Go on under other rules; coturn starts anew, and calls through it end, only if it is to run otherwise."""
         before, self._rules = self._rules, rules
-        kept = (before.program, before.plan, before.discover_from) if before else None
-        if kept != ((rules.program, rules.plan, rules.discover_from) if rules else None):
+        if _course(before) != _course(rules):
             self._stirred.set()
 
     async def credentials(self, *, user: str, now: int) -> TurnCredentials:
@@ -234,7 +233,9 @@ class ManagedCoturn:
                 log.info("coturn reads its new certificate")
             if self._clock.monotonic() - asked_at >= DISCOVER_SECONDS:
                 asked_at = self._clock.monotonic()
-                if replace(await self._place(rules), certificate=plan.certificate) != plan:
+                found = replace(await self._place(rules), certificate=plan.certificate)
+                # Calls within reach go on while there is no route for a moment.
+                if found.addresses and found != plan:
                     log.warning("our address has changed, coturn starts anew")
                     return None
         return "ended" if reading.done() else None
@@ -246,8 +247,10 @@ class ManagedCoturn:
 
     async def _place(self, rules: ManagedRules) -> Plan:
         """Return the plan with what the settings leave to be found."""
+        if rules.is_on_routes:
+            rules = replace(rules, plan=placed(rules.plan, route_addresses(), rules.outside))
         plan = await self._discovery.fill(rules)
-        if plan.port:
+        if plan.port or not plan.addresses:
             return plan
         if self._any_port is None:
             self._any_port = free_port(plan.addresses[0])
@@ -259,3 +262,11 @@ class ManagedCoturn:
             async with asyncio.timeout(seconds):
                 await self._stirred.wait()
         return self._stirred.is_set()
+
+
+def _course(rules: ManagedRules | None) -> object:
+    """Return what decides how coturn runs; addresses of routes are looked up while it does."""
+    if rules is None:
+        return None
+    plan = placed(rules.plan, (), ()) if rules.is_on_routes else rules.plan
+    return rules.program, plan, rules.discover_from, rules.is_on_routes, rules.outside

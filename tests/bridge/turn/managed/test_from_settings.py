@@ -13,6 +13,7 @@ from bridge.home import Home
 from bridge.settings.tree import Settings
 from bridge.settings.turn import ProviderKind
 from bridge.turn.managed.from_settings import HOW_TO_INSTALL, managed_rules, none_because
+from bridge.turn.managed.reach import trouble_with
 
 PUBLIC, INSIDE, SIX = ip_address("5.5.5.1"), ip_address("10.0.0.5"), ip_address("2600:5::1")
 
@@ -94,11 +95,14 @@ def test_bridge_that_others_reach_has_one_where_its_default_routes_are(
         assert rules.plan.addresses == (INSIDE, SIX)
 
 
-def test_machine_without_a_route_is_told_what_to_write(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machine_without_a_route_waits_for_one(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bridge.turn.managed.from_settings.route_addresses", lambda: ())
     settings = settings_with(public_url="wss://relay.example.org")
-    assert managed_rules(settings, home) is None
-    assert "turn.managed.addresses" in (none_because(settings) or "")
+    rules = managed_rules(settings, home)
+    assert rules is not None
+    assert rules.is_on_routes
+    assert rules.plan.addresses == ()
+    assert "turn.managed.addresses" in (trouble_with(rules.plan) or "")
 
 
 def test_addresses_outside_are_paired_with_the_first_inside_of_their_family(home: Home) -> None:

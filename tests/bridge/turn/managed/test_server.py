@@ -9,6 +9,8 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from ipaddress import ip_address
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,7 +21,8 @@ from bridge.errors import ProviderFailed
 from bridge.turn.coturn import coturn_password
 from bridge.turn.managed.child import find_program
 from bridge.turn.managed.configuration import Certificate
-from bridge.turn.managed.reach import free_port
+from bridge.turn.managed.peers import Address
+from bridge.turn.managed.reach import NO_ROUTE, free_port
 from bridge.turn.managed.rules import ManagedRules
 from bridge.turn.managed.secret import TurnSecretKeeper, TurnSecrets
 from bridge.turn.managed.server import CERTIFICATE, CONDITION, PATIENCE_SECONDS, ManagedCoturn
@@ -339,6 +342,31 @@ async def test_refused_renewal_is_a_condition_while_coturn_keeps_the_old_pair(
         os.kill(child_of(tmp_path), signal.SIGKILL)
         await until(lambda: server.plan is not None and server.plan.certificate is None)
         assert not any(url.startswith("turns:") for url in (await server.credentials(user=USER, now=NOW)).urls)
+
+
+async def test_route_that_comes_late_or_changes_is_found(
+    tmp_path: Path, storage: SqliteStorage, conditions: Conditions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    routes: list[tuple[Address, ...]] = [()]
+    monkeypatch.setattr("bridge.turn.managed.server.route_addresses", lambda: routes[0])
+    monkeypatch.setattr("bridge.turn.managed.server.DISCOVER_SECONDS", 0.0)
+    rules = rules_for(a_plan(tmp_path, addresses=(), user_quota=10), is_on_routes=True)
+    async with running(a_server(rules, storage, conditions)) as server:
+        assert conditions.problems == {CONDITION: NO_ROUTE}
+        routes[0] = (LOOPBACK,)
+        await until(lambda: server.plan is not None)
+        assert await allocates(server)
+        assert conditions.problems == {}
+        # A reload that looks at the routes on its own account ends no calls.
+        child = child_of(tmp_path)
+        server.adopt(replace(rules, plan=replace(rules.plan, addresses=(LOOPBACK,))))
+        assert child_of(tmp_path) == child
+        assert await allocates(server)
+        assert child_of(tmp_path) == child
+        other = ip_address("127.0.0.2")
+        routes[0] = (other,)
+        await until(lambda: server.plan is not None and server.plan.addresses == (other,))
+        assert child_of(tmp_path) != child
 
 
 class _Earlier(SystemClock):
