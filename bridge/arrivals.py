@@ -33,6 +33,8 @@ class Arrival:
     """Each puts off the OK for one of the wraps until it is done with; False when that was given already."""
     on_account: Callable[[], None] = _nobody_told
     """To be told that an account asks, once that is known."""
+    source: str = ""
+    """What the wrap came by that brought it first: an account, an address or another relay."""
     work_bits: int = 0
     """Work (NIP-13) to which the wraps commit that brought it."""
     is_crowded: bool = False
@@ -83,6 +85,7 @@ class Arrivals:
         wrap_id: str,
         link: str,
         hold: Callable[[], bool],
+        source: str = "",
         work_bits: int = 0,
     ) -> AsyncIterator[Arrival | None]:
         """Yield the arrival to be answered, or None when the wrap joined one that was answered meanwhile.
@@ -101,7 +104,8 @@ class Arrivals:
             if joins and under_way.is_answered:
                 yield None
                 return
-        arrival = Arrival(rumor, wrap_kind, received_at, [InboxId(wrap_id, link)], [link], [hold], work_bits=work_bits)
+        ids, holds = [InboxId(wrap_id, link)], [hold]
+        arrival = Arrival(rumor, wrap_kind, received_at, ids, [link], holds, source=source, work_bits=work_bits)
         self._by_rumor[rumor.id] = arrival
         try:
             yield arrival

@@ -42,16 +42,22 @@ class Charges:
             with self._permits.promise(method.limiter, caller.account.number, dossier.balances) as permit:
                 yield permit
         else:
-            with self._strangers.call(caller.pubkey, self._clock.now_ms(), work_bits=arrival.work_bits):
+            with self._strangers.call(
+                caller.pubkey, self._clock.now_ms(), source=arrival.source, work_bits=arrival.work_bits
+            ):
                 yield None
 
     async def free(self, arrival: Arrival) -> AbstractContextManager[None]:
         """Return what takes the permit for an answer that nobody pays for, a refusal or a repeat."""
         key, now_ms = arrival.rumor.pubkey, self._clock.now_ms()
-        known = arrival.dossier.caller if arrival.dossier else await self._door.known(key)
-        if known:
-            return self._free.answer(key, now_ms)
-        return self._strangers.refusal(key, now_ms, work_bits=arrival.work_bits)
+        if arrival.dossier:
+            account = arrival.dossier.caller[0] if arrival.dossier.caller else None
+        else:
+            known = await self._door.known(key)
+            account = known.account if known else None
+        if account:
+            return self._free.answer(account.number, now_ms)
+        return self._strangers.refusal(key, now_ms, source=arrival.source, work_bits=arrival.work_bits)
 
     @asynccontextmanager
     async def malformed(self, arrival: Arrival) -> AsyncIterator[Permit | None]:
@@ -62,5 +68,7 @@ class Charges:
             with self._permits.promise(MALFORMED_LIMITER, known.account.number, balances) as permit:
                 yield permit
         else:
-            with self._strangers.malformed(key, self._clock.now_ms(), work_bits=arrival.work_bits):
+            with self._strangers.malformed(
+                key, self._clock.now_ms(), source=arrival.source, work_bits=arrival.work_bits
+            ):
                 yield None

@@ -337,6 +337,7 @@ class Inbox:
             wrap_id=wrap.id,
             link=waiting.link,
             hold=waiting.hold,
+            source=waiting.source,
             work_bits=committed_work(wrap),
         ) as arrival:
             if arrival is None:

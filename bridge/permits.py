@@ -33,7 +33,7 @@ class PermitRules:
     strangers: Bucket
     """Of all strangers together."""
     free: Bucket
-    """Of answers that take no permit, per key."""
+    """Of answers that take no permit, per account, and per key of those without one."""
     free_together: Bucket
     """Of such answers to accounts, together."""
     max_keys: int
@@ -121,16 +121,38 @@ class KeyLimits:
             self.give_back(key)
             raise
 
-    def charge(self, key: str, now_ms: int) -> None:
-        """Take one permit of a key, or raise `RateLimited`."""
+    @contextmanager
+    def taken_of_shared(self, key: str, shared: KeyLimits, shared_key: str, now_ms: int) -> Iterator[None]:
+        """Take one permit of a key and one of what it shares with others, or raise `RateLimited`.
+
+        The last quarter of what is shared is for those who have used less than half of their own. What is refused there
+        counts in their own all the same: it would otherwise fill up while they flood on, and make them look quiet.
+        """
+        is_quiet = self._is_quiet(key, now_ms)
+        self.charge(key, now_ms)
+        shared.charge(shared_key, now_ms, spared=0 if is_quiet else shared._bucket.burst // 4)
+        try:
+            yield
+        except BaseException:
+            shared.give_back(shared_key)
+            self.give_back(key)
+            raise
+
+    def _is_quiet(self, key: str, now_ms: int) -> bool:
+        known = self._balances.get(key)
+        return known is None or 2 * refilled(known, self._bucket, now_ms).worth_ms > self._bucket.full_ms
+
+    def charge(self, key: str, now_ms: int, *, spared: int = 0) -> None:
+        """Take one permit of a key, or raise `RateLimited`; so many have to be left then."""
         known = self._balances.pop(key, None)
         balance = refilled(known, self._bucket, now_ms) if known else full(self._bucket, now_ms)
-        left = take(balance, self._bucket)
+        wait = wait_ms(balance, self._bucket, 1 + spared)
+        left = None if wait else take(balance, self._bucket)
         self._balances[key] = left or balance
         if len(self._balances) > self._max_keys:
             self._balances.popitem(last=False)
         if left is None:
-            raise RateLimited(self._limiter, wait_ms(balance, self._bucket))
+            raise RateLimited(self._limiter, wait)
 
     def wait_ms(self, key: str, now_ms: int) -> int:
         """Return the wait until there is a permit; 0: there is one."""
@@ -155,6 +177,7 @@ class StrangerLimits:
 
     What they have together they have once for each bit of work on the wrap, from `least_work` on, and once without. So
     whoever floods uses up only what others could have for the same work, and a newcomer gets past it with one bit more.
+    Of each of these, what comes from one source (an address, another relay) has at most half.
     """
 
     def __init__(self, rules: PermitRules) -> None:
@@ -162,6 +185,7 @@ class StrangerLimits:
         self._malformed = KeyLimits("invalid", rules.accounts["invalid"], max_keys=rules.max_keys)
         self._refused = KeyLimits("free", rules.free, max_keys=rules.max_keys)
         self._together = KeyLimits("strangers", rules.strangers, max_keys=_AMOUNTS_OF_WORK)
+        self._sources = KeyLimits("strangers", _half(rules.strangers), max_keys=rules.max_keys)
         self._least_work = rules.least_work
 
     def adopt(self, rules: PermitRules) -> None:
@@ -170,36 +194,42 @@ class StrangerLimits:
         self._malformed.adopt(rules.accounts["invalid"], max_keys=rules.max_keys)
         self._refused.adopt(rules.free, max_keys=rules.max_keys)
         self._together.adopt(rules.strangers, max_keys=_AMOUNTS_OF_WORK)
+        self._sources.adopt(_half(rules.strangers), max_keys=rules.max_keys)
         self._least_work = rules.least_work
 
     @contextmanager
-    def call(self, key: str, now_ms: int, *, work_bits: int = 0) -> Iterator[None]:
+    def call(self, key: str, now_ms: int, *, source: str, work_bits: int = 0) -> Iterator[None]:
         """Take the permits for one call, or raise `RateLimited`; a call that fails costs nothing."""
-        with self._both(self._calls, key, now_ms, work_bits):
+        with self._all(self._calls, key, now_ms, source, work_bits):
             yield
 
     @contextmanager
-    def malformed(self, key: str, now_ms: int, *, work_bits: int = 0) -> Iterator[None]:
+    def malformed(self, key: str, now_ms: int, *, source: str, work_bits: int = 0) -> Iterator[None]:
         """Take the permits for one answer to a malformed request, or raise `RateLimited`."""
-        with self._both(self._malformed, key, now_ms, work_bits):
+        with self._all(self._malformed, key, now_ms, source, work_bits):
             yield
 
     @contextmanager
-    def refusal(self, key: str, now_ms: int, *, work_bits: int = 0) -> Iterator[None]:
+    def refusal(self, key: str, now_ms: int, *, source: str, work_bits: int = 0) -> Iterator[None]:
         """Take the permits for one refusal or repeat, or raise `RateLimited`; beyond them there is silence."""
-        with self._both(self._refused, key, now_ms, work_bits):
+        with self._all(self._refused, key, now_ms, source, work_bits):
             yield
 
     @contextmanager
-    def _both(self, own: KeyLimits, key: str, now_ms: int, work_bits: int) -> Iterator[None]:
-        worked = work_bits if work_bits >= self._least_work else 0
+    def _all(self, own: KeyLimits, key: str, now_ms: int, source: str, work_bits: int) -> Iterator[None]:
+        worked = str(work_bits if work_bits >= self._least_work else 0)
+        shared = self._sources.taken_of_shared(f"{worked} {source}", self._together, worked, now_ms)
         # Together first: what is refused there leaves no trace of its key.
-        with self._together.taken(str(worked), now_ms), own.taken(key, now_ms):
+        with shared, own.taken(key, now_ms):
             yield
+
+
+def _half(bucket: Bucket) -> Bucket:
+    return Bucket(max(1, bucket.burst // 2), 2 * bucket.refill_ms)
 
 
 class FreeLimits:
-    """Limits on answers to accounts that take no permit, refusals and repeats: of each key, and of all together.
+    """Limits on answers that take no permit, refusals and repeats: of each account, and of all together.
 
     Beyond them there is silence. Any answer that says "too many" would itself be one more of what there are too many
     of, and keys are free: whoever wants to fill the disk or drown others would only have to ask for refusals. A request
@@ -216,7 +246,7 @@ class FreeLimits:
         self._together.adopt(rules.free_together, max_keys=1)
 
     @contextmanager
-    def answer(self, key: str, now_ms: int) -> Iterator[None]:
-        """Take the permits for one answer, or raise `RateLimited`; an answer that fails costs nothing."""
-        with self._each.taken(key, now_ms), self._together.taken("", now_ms):
+    def answer(self, account: int, now_ms: int) -> Iterator[None]:
+        """Take the permits for one answer to an account, or raise `RateLimited`; one that fails costs nothing."""
+        with self._each.taken_of_shared(str(account), self._together, "", now_ms):
             yield

@@ -139,7 +139,7 @@ async def test_step_8_strangers_are_told_as_long_as_they_have_permits_and_then_n
 
 
 async def test_step_8_strangers_together_have_a_limit(tmp_path: Path) -> None:
-    async with a_pipeline(tmp_path, changes={"permits.strangers.burst": 2}) as bridge:
+    async with a_pipeline(tmp_path, changes={"permits.strangers.burst": 4}) as bridge:
         answers = [await malformed(bridge, Client(f"stranger {number}"), 1) for number in range(4)]
         assert answers == [[1], [1], [0], [0]]
         assert await bridge.waiting() == []

@@ -294,7 +294,7 @@ async def test_many_keys_share_one_limit_of_free_answers(tmp_path: Path) -> None
 
 
 async def test_refusals_of_strangers_use_up_nothing_that_accounts_need(tmp_path: Path) -> None:
-    changes = {"permits.free_together.burst": 1, "permits.strangers.burst": 3}
+    changes = {"permits.free_together.burst": 1, "permits.strangers.burst": 6}
     async with a_pipeline(tmp_path, changes=changes) as bridge:
         await bridge.ask(ALICE, TURN)
         strangers = [Client(f"stranger {number}") for number in range(5)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -256,40 +256,40 @@ def a_limit(*, call: int = 10, malformed: int = 10, together: int = 10) -> Stran
 
 
 def limiter_of(limits: StrangerLimits, key: str) -> str:
-    with pytest.raises(RateLimited) as caught, limits.call(key, NOW_MS):
+    with pytest.raises(RateLimited) as caught, limits.call(key, NOW_MS, source=key):
         pytest.fail("a permit was given")
     return caught.value.limiter
 
 
 def test_a_stranger_has_calls_and_malformed_requests_apart() -> None:
     limits = a_limit(call=1, malformed=1)
-    with limits.call("a", NOW_MS), limits.malformed("a", NOW_MS):
+    with limits.call("a", NOW_MS, source="a"), limits.malformed("a", NOW_MS, source="a"):
         assert limiter_of(limits, "a") == "info"
-    with pytest.raises(RateLimited) as caught, limits.malformed("a", NOW_MS):
+    with pytest.raises(RateLimited) as caught, limits.malformed("a", NOW_MS, source="a"):
         pytest.fail("a permit was given")
     assert caught.value.limiter == "invalid"
 
 
 def test_all_strangers_together_have_a_limit() -> None:
     limits = a_limit(together=2)
-    with limits.call("a", NOW_MS), limits.malformed("b", NOW_MS):
+    with limits.call("a", NOW_MS, source="a"), limits.malformed("b", NOW_MS, source="b"):
         assert limiter_of(limits, "c") == "strangers"
 
 
 def test_one_noisy_stranger_takes_nothing_from_the_others() -> None:
-    limits = a_limit(call=1, together=2)
-    with limits.call("noisy", NOW_MS):
+    limits = a_limit(call=1, together=4)
+    with limits.call("noisy", NOW_MS, source="noisy"):
         for _ in range(5):
             assert limiter_of(limits, "noisy") == "info"
-    with limits.call("quiet", NOW_MS):
+    with limits.call("quiet", NOW_MS, source="quiet"):
         pass
 
 
 def test_a_stranger_is_not_charged_when_the_others_used_everything() -> None:
     limits = a_limit(call=1, together=1)
-    with limits.call("other", NOW_MS):
+    with limits.call("other", NOW_MS, source="other"):
         assert limiter_of(limits, "a") == "strangers"
-    with limits.call("a", NOW_MS + 100):
+    with limits.call("a", NOW_MS + 100, source="elsewhere"):
         pass
 
 
@@ -299,14 +299,54 @@ def test_a_stranger_is_not_charged_when_the_others_used_everything() -> None:
 def test_free_answers_are_limited_for_each_key_and_for_all_together() -> None:
     limits = FreeLimits(rules(free=2, free_together=3))
 
-    def limiter(key: str) -> str | None:
+    def limiter(account: int) -> str | None:
         try:
-            with limits.answer(key, NOW_MS):
+            with limits.answer(account, NOW_MS):
                 return None
         except RateLimited as limited:
             return limited.limiter
 
-    assert [limiter(key) for key in "aaabb"] == [None, None, "free", None, "free_together"]
+    assert [limiter(account) for account in (1, 1, 1, 2, 2)] == [None, None, "free", None, "free_together"]
+
+
+def answered(limits: FreeLimits, account: int, amount: int) -> int:
+    """Ask for so many free answers at once; return how many there are."""
+    count = 0
+    for _ in range(amount):
+        with suppress(RateLimited), limits.answer(account, NOW_MS):
+            count += 1
+    return count
+
+
+def test_accounts_that_flood_leave_free_answers_to_quiet_ones() -> None:
+    limits = FreeLimits(rules(free=100, free_together=100))
+    assert answered(limits, 1, 100) == 75
+    assert answered(limits, 1, 100) == 0
+    assert answered(limits, ACCOUNT, 10) == 10
+
+
+def test_what_all_together_used_up_counts_in_the_own_limit_of_who_asks_on() -> None:
+    limits = FreeLimits(rules(free=4, free_together=2))
+    assert answered(limits, 1, 10) == 2
+    with pytest.raises(RateLimited) as caught, limits.answer(1, NOW_MS + 200):
+        pytest.fail("a permit was given")
+    assert caught.value.limiter == "free"
+
+
+def heard(limits: StrangerLimits, source: str, amount: int) -> int:
+    """Have so many new keys of one source call; return how many are answered."""
+    count = 0
+    for number in range(amount):
+        with suppress(RateLimited), limits.call(f"{source} {number}", NOW_MS, source=source):
+            count += 1
+    return count
+
+
+def test_one_source_of_strangers_has_at_most_half_and_the_last_quarter_is_for_quiet_ones() -> None:
+    limits = a_limit(together=20)
+    assert heard(limits, "flood", 50) == 10
+    assert heard(limits, "other", 50) == 5
+    assert heard(limits, "newcomer", 3) == 3
 
 
 # --- other figures, adopted while it runs
@@ -413,14 +453,18 @@ def test_fewer_keys_are_remembered_at_once() -> None:
 def test_strangers_are_counted_by_adopted_figures(changed: PermitRules, limiter: str) -> None:
     limits = StrangerLimits(rules())
     limits.adopt(changed)
-    with limits.call("a", NOW_MS):
+    with limits.call("a", NOW_MS, source="a"):
         assert limiter_of(limits, "a") == limiter
 
 
 def test_malformed_requests_of_strangers_are_counted_by_adopted_figures() -> None:
     limits = StrangerLimits(rules())
     limits.adopt(rules(malformed=1))
-    with limits.malformed("a", NOW_MS), pytest.raises(RateLimited), limits.malformed("a", NOW_MS):
+    with (
+        limits.malformed("a", NOW_MS, source="a"),
+        pytest.raises(RateLimited),
+        limits.malformed("a", NOW_MS, source="a"),
+    ):
         pytest.fail("a permit was given")
 
 
@@ -428,6 +472,6 @@ def test_malformed_requests_of_strangers_are_counted_by_adopted_figures() -> Non
 def test_free_answers_are_counted_by_adopted_figures(changed: PermitRules, limiter: str) -> None:
     limits = FreeLimits(rules())
     limits.adopt(changed)
-    with limits.answer("a", NOW_MS), pytest.raises(RateLimited) as caught, limits.answer("a", NOW_MS):
+    with limits.answer(ACCOUNT, NOW_MS), pytest.raises(RateLimited) as caught, limits.answer(ACCOUNT, NOW_MS):
         pytest.fail("a permit was given")
     assert caught.value.limiter == limiter
