@@ -134,7 +134,7 @@ async def test_everything_is_there_after_closing_and_opening(path: Path, key_rin
     ((_, entry),) = await storage.inbox.waiting()
     assert isinstance(entry, InboxEntry)
     assert entry.id == InboxId(a_hex(1, what="wrap"), LINK)
-    known = (await storage.requests.look_up(asker=SCOPE, request_id=REQUEST_ID, rumor_id=RUMOR)).known
+    known = (await storage.requests.look_up(asker=ACCOUNT, request_id=REQUEST_ID, rumor_id=RUMOR)).known
     assert known is not None
     assert (known.rumor_id, known.digest) == (RUMOR, DIGEST)
     assert len(await storage.outbox.waiting(destination=DESTINATION, now=NOW)) == 2
