@@ -28,20 +28,25 @@ class Discovery:
         self._found: tuple[Address, Address] | None = None
         self._heard: Address | None = None
         """Told once in place of what was found; told again, it is believed."""
+        self.problem: str | None = None
+        """What was wrong with the last answer, for the operator."""
 
     async def fill(self, rules: ManagedRules) -> Plan:
         """Return the plan with the external address in it, as far as that is to be found and can be."""
         local = next((address for address in rules.plan.addresses if address.version == 4), None)
+        self.problem = None
         if rules.discover_from is None or local is None:
             return rules.plan
         told = await self._ask(*rules.discover_from)
         if told is None:
-            log.warning("the STUN server in turn.managed.discover_from does not answer")
+            self.problem = "the STUN server in turn.managed.discover_from does not answer"
         elif told != local and is_private(told):
             # It would be allowed as a peer and told to clients; and nobody signs such an answer.
-            log.warning("the STUN server in turn.managed.discover_from tells no public address: name another")
+            self.problem = "the STUN server in turn.managed.discover_from tells no public address: name another"
         elif self._is_settled(told, local):
             self._found = (told, local)
+        if self.problem is not None:
+            log.warning(self.problem)
         if self._found is None or self._found[1] != local or self._found[0] == local:
             return rules.plan
         return replace(rules.plan, external=(self._found,))

@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 NAME = "managed"
 CONDITION = "coturn"
+ADDRESS = "coturn.address"
+"""Condition while the address outside cannot be found: what was found before counts."""
+
 CERTIFICATE = "coturn.certificate"
 """Condition of its own: without TLS coturn still serves most."""
 
@@ -133,6 +136,7 @@ class ManagedCoturn:
             if rules is None:
                 self._conditions.set(CONDITION, None)
                 self._conditions.set(CERTIFICATE, None)
+                self._conditions.set(ADDRESS, None)
                 self._settled.set()
                 await self._stirred.wait()
                 continue
@@ -250,6 +254,7 @@ class ManagedCoturn:
         if rules.is_on_routes:
             rules = replace(rules, plan=placed(rules.plan, route_addresses(), rules.outside))
         plan = await self._discovery.fill(rules)
+        self._conditions.set(ADDRESS, self._discovery.problem)
         if plan.port or not plan.addresses:
             return plan
         if self._any_port is None:

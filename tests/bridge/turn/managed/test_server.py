@@ -25,13 +25,14 @@ from bridge.turn.managed.peers import Address
 from bridge.turn.managed.reach import NO_ROUTE, free_port
 from bridge.turn.managed.rules import ManagedRules
 from bridge.turn.managed.secret import TurnSecretKeeper, TurnSecrets
-from bridge.turn.managed.server import CERTIFICATE, CONDITION, PATIENCE_SECONDS, ManagedCoturn
+from bridge.turn.managed.server import ADDRESS, CERTIFICATE, CONDITION, PATIENCE_SECONDS, ManagedCoturn
 from client.clock import Clock, SystemClock
 from client.entropy import SystemEntropy
 from storage.encryption import KeyRing
 from storage.errors import StorageFailed
 from storage.sqlite import SqliteStorage, open_storage
 from tests.bridge.turn.managed.plans import LOOPBACK, a_plan, rules_for
+from tests.bridge.turn.managed.test_discovery import stun_server
 from tests.support.authority import Authority
 from tests.support.clock import FixedClock
 from tests.support.deadline import within
@@ -367,6 +368,19 @@ async def test_route_that_comes_late_or_changes_is_found(
         routes[0] = (other,)
         await until(lambda: server.plan is not None and server.plan.addresses == (other,))
         assert child_of(tmp_path) != child
+
+
+async def test_stun_server_that_tells_nothing_to_believe_is_a_condition_while_coturn_serves(
+    tmp_path: Path, storage: SqliteStorage, conditions: Conditions
+) -> None:
+    async with stun_server("0.0.0.0") as place:
+        rules = rules_for(a_plan(tmp_path), discover_from=place)
+        async with running(a_server(rules, storage, conditions)) as server:
+            assert conditions.problems.keys() == {ADDRESS}
+            assert "tells no public address" in conditions.problems[ADDRESS]
+            assert await allocates(server)
+            server.adopt(rules_for(rules.plan))
+            await until(lambda: not conditions.problems)
 
 
 class _Earlier(SystemClock):
