@@ -26,7 +26,7 @@ from bridge.reload import LivePart, Reloaded, Reloader
 from bridge.sealing import Sealing
 from bridge.settings.tree import Settings
 from bridge.turn.chain import ChainRules, ProviderChain
-from bridge.turn.from_settings import chain_rules
+from bridge.turn.from_settings import chain_rules, secret_digests
 from bridge.turn.managed.from_settings import managed_rules, none_because
 from bridge.turn.managed.secret import TurnSecretKeeper
 from bridge.turn.managed.server import ManagedCoturn
@@ -202,7 +202,8 @@ async def _build(
     endpoint.on_gone = core.outbox.part_with
     managed = LivePart(lambda read: managed_rules(read, home), coturn.adopt)
     providers = LivePart(lambda read: _chain_rules(read, home, http, coturn), chain.adopt)
-    reloader = Reloader(home.load_settings, settings, [*core.live, managed, providers, *live])
+    live = [*core.live, managed, providers, *live]
+    reloader = Reloader(home.load_settings, settings, live, secrets=lambda read: secret_digests(read.turn, home))
     operated = Operated(home, settings, around, core, endpoint, upstream, reloader, lambda: parts.figures())
     built = settings, storage, identity, sealing, endpoint, upstream, core, coturn, chain
     parts = _Parts(*built, conditions, reloader, build_operation(operated), clock, entropy)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -42,7 +42,7 @@ class Reloaded:
     """What a reload changed. Secret files that the settings name were read again too."""
 
     changed: Sequence[str]
-    """Keys with a new value that counts from now on."""
+    """Keys with a new value that counts from now on, and those that name a secret file with another content."""
     waiting: Sequence[str]
     """Keys whose value counts from the next start on."""
 
@@ -61,8 +61,18 @@ class ReloadRefused(StartupError):
 class Reloader:
     """Reads the settings again, one reload at a time."""
 
-    def __init__(self, read: Callable[[], Settings], running: Settings, parts: Sequence[LivePart[Any]]) -> None:
+    def __init__(
+        self,
+        read: Callable[[], Settings],
+        running: Settings,
+        parts: Sequence[LivePart[Any]],
+        *,
+        secrets: Callable[[Settings], Mapping[str, bytes]] = lambda _: {},
+    ) -> None:
+        """Start from what runs; `secrets` tells contents of secret files apart, by the key that names them."""
         self._read = read
+        self._secrets = secrets
+        self._digests = secrets(running)
         self._started_with = running
         self._adopted = running
         self._parts = list(parts)
@@ -86,13 +96,14 @@ class Reloader:
         """Adopt what the file says now, or raise `ReloadRefused`: then everything stays as it was."""
         async with self._turn:
             try:
-                settings, adoptions = await asyncio.to_thread(self._prepare)
+                settings, adoptions, digests = await asyncio.to_thread(self._prepare)
             except ReloadRefused as refused:
                 log.error("settings refused, the old ones stay", extra={"facts": {"problems": refused.problems}})
                 raise
             for adopt in adoptions:
                 adopt()
-            reloaded = self._compare(settings)
+            reloaded = self._compare(settings, digests)
+            self._digests = digests
             before, self._adopted = self._adopted, settings
             for work in self._consequences:
                 await work(before, settings)
@@ -100,7 +111,7 @@ class Reloader:
         log.info("settings read again", extra={"facts": facts})
         return reloaded
 
-    def _prepare(self) -> tuple[Settings, Sequence[Callable[[], None]]]:
+    def _prepare(self) -> tuple[Settings, Sequence[Callable[[], None]], Mapping[str, bytes]]:
         """Make everything that can be refused; reading and checking may take a while, so not in the event loop."""
         try:
             settings = self._read()
@@ -112,10 +123,17 @@ class Reloader:
                 adoptions.append(part.prepare(settings))
             except StartupError as error:
                 problems += str(error).splitlines()
+        digests: Mapping[str, bytes] = {}
+        try:
+            digests = self._secrets(settings) if not problems else {}
+        except StartupError as error:
+            problems += str(error).splitlines()
         if problems:
             raise ReloadRefused(problems[:MAX_SHOWN])
-        return settings, adoptions
+        return settings, adoptions, digests
 
-    def _compare(self, settings: Settings) -> Reloaded:
+    def _compare(self, settings: Settings, digests: Mapping[str, bytes]) -> Reloaded:
         changed = [one.key for one in differences(self._adopted, settings) if one.is_live]
+        known = self._digests.keys() & digests.keys() - {*changed}
+        changed += [key for key in digests if key in known and digests[key] != self._digests[key]]
         return Reloaded(changed, [one.key for one in differences(self._started_with, settings) if not one.is_live])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from hashlib import sha256
 
 from bridge.errors import StartupError
 from bridge.home import Home
 from bridge.http import Fetch
+from bridge.settings.keys import key_of
 from bridge.settings.turn import ProviderKind, TurnSettings
 from bridge.settings.turn_servers import ProviderSettings
 from bridge.turn.breaker import BreakerRules
@@ -40,6 +43,19 @@ def chain_rules(settings: TurnSettings, home: Home, http: Fetch, managed: TurnPr
         pooled=REMOTE,
         computed=frozenset(ProviderKind) - REMOTE,
     )
+
+
+def secret_digests(settings: TurnSettings, home: Home) -> dict[str, bytes]:
+    """Return what tells one content from another of the secret files in use, by the key that names them."""
+    digests = {}
+    for kind in settings.providers:
+        table = getattr(settings, kind)
+        for declared in fields(table) if kind is not ProviderKind.MANAGED else ():
+            if key_of(declared).is_file:
+                key, named = f"turn.{kind}.{declared.name}", getattr(table, declared.name)
+                names = (named,) if isinstance(named, str) else named
+                digests[key] = sha256("\0".join(home.read_secret(name, key) for name in names).encode()).digest()
+    return digests
 
 
 def _build(

@@ -175,6 +175,7 @@ async def test_providers_count_from_the_next_request(tmp_path: Path) -> None:
     async with a_whole_bridge(tmp_path, settings) as (home, bridge), a_client(bridge, AUTHOR) as client:
         first = await client.turn_credentials()
         (tmp_path / "turn.secret").write_text("another secret")
+        assert (await bridge.reload()).changed == ["turn.coturn.secret_files"]
         assert (await bridge.reload()).changed == []
         assert (await client.turn_credentials()).password != first.password
         change(home, replace(settings, turn=replace(settings.turn, providers=())))
