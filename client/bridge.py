@@ -77,8 +77,9 @@ class BridgeLimits:
     """Wait for a relay's verdict. A live wrap must arrive while it is fresh."""
     retry_seconds: float = 8.0
     """Wait for the answer before the first repetition; it doubles with each further one."""
-    max_pow_bits: int = 20
-    """Work (NIP-13) that is done at most to become an account: a million attempts on average. 0: none."""
+    max_pow_bits: int = 22
+    """Work (NIP-13) that is done at most to become an account: four million attempts on average, and as much as a
+    bridge asks unless its operator says otherwise. 0: none."""
 
 
 def _new_future() -> asyncio.Future[Any]:

@@ -35,11 +35,11 @@ class WorkSettings:
     """What a new account costs in work (NIP-13) once the budget is used up."""
 
     min_bits: int = number(16, "Bits that are asked at least: each takes twice the work.", least=1, most=64)
-    max_bits: int = number(26, "Bits that are asked at most.", least=1, most=64)
+    max_bits: int = number(22, "Bits that are asked at most.", least=1, most=64)
     accounts_per_bit: int = number(
-        10, "Accounts that are made for work, after which one bit more is asked.", least=1, most=1_000_000
+        30, "Accounts that are made for work, after which one bit more is asked.", least=1, most=1_000_000
     )
-    calm_seconds: int = number(60, "Time after which one bit less is asked.", least=1, most=86_400)
+    calm_seconds: int = number(30, "Time after which one bit less is asked.", least=1, most=86_400)
     grace_seconds: int = number(
         120, "How long what was asked is still enough after it rose, up to two bits below it.", least=1, most=86_400
     )

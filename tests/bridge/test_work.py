@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.settings.accounts import WorkSettings
 from bridge.work import GRACE_BITS, Demand, WorkRules, after_payment, asked_bits, enough_bits
+from client.bridge import BridgeLimits
 
 RULES = WorkRules(min_bits=10, max_bits=14, accounts_per_bit=3, calm_ms=60_000, grace_ms=20_000)
 NOW_MS = 1_800_000_000_000
@@ -112,3 +114,7 @@ def test_who_pays_faster_than_it_falls_pays_ever_more(rules: WorkRules, gap_ms: 
     came_in, went_out = payments * rules.calm_ms, payments * gap_ms * rules.accounts_per_bit
     least = min(rules.max_bits - 1, rules.min_bits + max(0, came_in - went_out) // rules.bit)
     assert asked_bits(demand, rules, now_ms) >= min(least, rules.max_bits)
+
+
+def test_what_a_bridge_asks_at_most_is_what_a_client_does_at_most() -> None:
+    assert BridgeLimits().max_pow_bits == WorkSettings().max_bits
