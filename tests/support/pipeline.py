@@ -26,6 +26,7 @@ from bridge.settings.tree import Settings
 from bridge.settings.turn import ProviderKind
 from bridge.turn.chain import ChainRules, ProviderChain
 from bridge.turn.coturn import CoturnProvider
+from bridge.turn.gate import GateRules
 from bridge.turn.provider import TurnProvider
 from bridge.turn.source import SourceRules
 from bridge.wiring import Core, Surroundings, build_core
@@ -393,7 +394,9 @@ async def a_pipeline(
 
 def _chain_rules(providers: Sequence[TurnProvider], settings: Settings, *, is_computed: bool) -> ChainRules:
     figures = settings.turn.chain
-    each = SourceRules(provider_seconds=figures.provider_seconds, attempts=1)
+    # What one account may have at once is the inbox's affair here.
+    gate = GateRules(max_inside_each=GateRules().max_inside)
+    each = SourceRules(provider_seconds=figures.provider_seconds, attempts=1, gate=gate)
     computed = frozenset(provider.name for provider in providers if is_computed)
     return ChainRules(tuple(providers), deadline_seconds=figures.deadline_seconds, each=each, computed=computed)
 
