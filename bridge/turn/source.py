@@ -19,6 +19,9 @@ from client.entropy import Entropy
 log = logging.getLogger(__name__)
 
 _FINENESS = 2**20
+
+_NO_ACCOUNT = "0" * 32
+"""User part that no account has, for those that would refuse one of another form."""
 _REFILL_BACKOFF = BackoffLimits(first_seconds=1, cap_seconds=60)
 
 
@@ -181,7 +184,8 @@ class Source:
         """Ask for nobody, and forget what it gives: only whether it gives counts."""
         until = asyncio.get_running_loop().time() + self._rules.provider_seconds
         try:
-            await self.credentials(user="", now=self._clock.now(), until=until)
+            user = _NO_ACCOUNT if self._rules.is_computed else NOBODY
+            await self.credentials(user=user, now=self._clock.now(), until=until)
         except (ProviderFailed, LeftAlone):
             pass  # noted where it happened
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the bridge, nor go unseen

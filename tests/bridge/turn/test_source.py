@@ -11,6 +11,7 @@ import pytest
 
 from bridge.errors import ProviderFailed
 from bridge.turn.breaker import BreakerRules
+from bridge.turn.coturn import CoturnProvider
 from bridge.turn.gate import GateRules
 from bridge.turn.pool import PoolRules
 from bridge.turn.provider import TurnCredentials
@@ -169,6 +170,15 @@ async def test_fault_of_ours_counts_and_comes_out_as_it_is() -> None:
 
 
 # --- no crowd
+
+
+async def test_coturn_that_is_asked_for_nobody_works(caplog: pytest.LogCaptureFixture) -> None:
+    coturn = CoturnProvider(secret=b"north", urls=("turn:turn.example.org",), ttl_seconds=600)
+    source = Source(
+        coturn, SourceRules(is_computed=True), clock=FixedClock(), entropy=SeededEntropy(), on_change=lambda: None
+    )
+    await source.probe()
+    assert (source.problem, caplog.messages) == (None, [])
 
 
 async def test_slow_provider_has_no_more_requests_than_allowed_and_no_more_wait() -> None:
