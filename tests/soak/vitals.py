@@ -58,7 +58,9 @@ class Log:
     def keeps(self, line: LogLine) -> bool:
         """Look at a line, and tell whether it has to be kept."""
         self.dropped += line["message"] == "client dropped"
-        if line.get("level") not in {"debug", "info"}:
+        # Every twelfth visit is a newcomer's, so the plan fills the bridge with accounts, and it says so.
+        is_planned = (line["message"], line.get("part")) == ("degraded", "accounts")
+        if line.get("level") not in {"debug", "info"} and not is_planned:
             self.complaints.add(str(line["message"]))
         return line["message"] in {"ready", "stopping", "stopped"}
 
